@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+
+/** How a check is run and judged. The defaults differ from check to check. */
+function check(interval: string, timeout: string, severity: 'fatal' | 'warning' | 'off') {
+  return {
+    interval: duration(10, 3_600_000).prefault(interval).describe('time between two checks'),
+    timeout: duration(10, 600_000).prefault(timeout).describe('a check that takes longer has failed'),
+    severity: z
+      .enum(['fatal', 'warning', 'off'])
+      .default(severity)
+      .describe('what a failure of this check means'),
+  };
+}
+
+const testPoint = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'expected lower-case letters, digits and hyphens')
+    .describe('name of the test point, as in the subject'),
+  address: z.string().min(1).describe('IPv4 or IPv6 address, or host name'),
+  method: z
+    .enum(['icmp', 'tcp'])
+    .default('icmp')
+    .describe('ICMP echo, or TCP connect where ICMP is filtered'),
+  port: z.int().min(1).max(65535).optional().describe('TCP port, with method tcp'),
+  ...check('1s', '1s', 'fatal'),
+});
+export type TestPoint = z.infer<typeof testPoint>;
+
+export const probesSchema = z.strictObject({
+  nic: z
+    .strictObject({
+      interface: z.string().min(1).default('eth0').describe('interface of the node'),
+      carrierLoss: z
+        .enum(['local', 'joint'])
+        .default('local')
+        .describe('what lost carrier means: local = this NIC failed; joint = the switch lost power'),
+      ...check('100ms', '1s', 'fatal'),
+    })
+    .prefault({}),
+  vnic: z
+    .strictObject({
+      interfaces: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('vNICs, VLANs and virtual functions to watch'),
+      ...check('250ms', '1s', 'fatal'),
+    })
+    .prefault({}),
+  cni: z
+    .strictObject({
+      configDir: z
+        .string()
+        .default('/etc/cni/net.d')
+        .describe('folder with the CNI configuration; empty: not checked'),
+      interfaces: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('interfaces of the CNI, such as flannel.1 and cni0'),
+      ...check('1s', '2s', 'fatal'),
+    })
+    .prefault({}),
+  api: z
+    .strictObject({
+      url: z
+        .url()
+        .optional()
+        .describe('readiness of the own kube-apiserver; default: https://127.0.0.1:<ports.api>/readyz'),
+      failureThreshold: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(3)
+        .describe('failures in a row until it counts as failed'),
+      ...check('1s', '2s', 'fatal'),
+    })
+    .prefault({}),
+  storage: z
+    .strictObject({
+      warningFreePercent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(15)
+        .describe('warning below this much free space or inodes, in percent'),
+      failedFreePercent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(3)
+        .describe('failed below this much free space or inodes, in percent'),
+      ...check('5s', '2s', 'fatal'),
+    })
+    .prefault({}),
+  cpu: z
+    .strictObject({
+      warningLoadPerCore: z
+        .number()
+        .positive()
+        .default(4)
+        .describe('warning above this 1-minute load for each core'),
+      ...check('5s', '2s', 'warning'),
+    })
+    .prefault({}),
+  memory: z
+    .strictObject({
+      warningAvailablePercent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(5)
+        .describe('warning below this much available memory, in percent'),
+      warningPressurePercent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(20)
+        .describe('warning above this memory pressure (PSI some avg10), in percent'),
+      ...check('5s', '2s', 'warning'),
+    })
+    .prefault({}),
+  datastore: z.strictObject({ ...check('1s', '2s', 'fatal') }).prefault({}),
+  beat: z
+    .strictObject({
+      interval: duration(10, 1_000).prefault('25ms').describe('time between two beats'),
+      suspectAfter: duration(50, 60_000)
+        .prefault('300ms')
+        .describe('silence after which the peer is suspect'),
+      downAfter: duration(100, 60_000).prefault('800ms').describe('silence after which the peer is down'),
+      upWindow: duration(100, 600_000)
+        .prefault('2s')
+        .describe('the peer is up again when half the beats of this window came'),
+    })
+    .prefault({}),
+  peerIcmp: z.strictObject({ ...check('1s', '1s', 'warning') }).prefault({}),
+  peerApi: z
+    .strictObject({
+      failureThreshold: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(3)
+        .describe('failures in a row until it counts as failed'),
+      ...check('1s', '2s', 'fatal'),
+    })
+    .prefault({}),
+  northSouth: z
+    .array(testPoint)
+    .min(1, 'expected at least one test point: without one a node cannot tell isolation from a dead peer')
+    .describe('test points beyond the switch: the gateway, the WAN'),
+});
+export type ProbesConfiguration = z.infer<typeof probesSchema>;

@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import type { TwoNodeConfiguration } from './config/schema.ts';
+
+/** Where a node keeps its things: all below `dataDir/<node>`, so that two nodes can share one configuration and machine. */
+export function nodePaths(config: TwoNodeConfiguration, node: string) {
+  const root = join(config.dataDir, node);
+  return {
+    root,
+    /** The secret that both nodes share, 64 hex digits. */
+    clusterKey: config.secrets.clusterKeyFile ?? join(config.dataDir, 'cluster.key'),
+    /** nats-server's generated configuration and its JetStream store. */
+    nats: join(root, 'nats'),
+    /** What the state machine must remember. */
+    stateFile: join(root, 'state.json'),
+    /** What the shim must remember beside the log: its last verified point. */
+    shimFile: join(root, 'shim.json'),
+    /** The one-use mark of `twonode init`: only with it may an empty store begin a new cluster. */
+    initMark: join(root, 'init'),
+    /** What the prober must remember: which checks were ever healthy on this installation. */
+    proberFile: join(root, 'prober.json'),
+    /** CA, certificate and static manifest of the admission webhook. */
+    webhook: join(root, 'webhook'),
+    /** `--admission-control-config-file` for the node's kube-apiserver, written by the webhook. */
+    admissionConfig: join(root, 'webhook', 'admission-config.yaml'),
+  };
+}
+export type NodePaths = ReturnType<typeof nodePaths>;
