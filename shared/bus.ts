@@ -28,6 +28,8 @@ export async function connectBus(options: BusOptions): Promise<NatsConnection> {
     pingInterval: 2_000,
     maxPingOut: 2,
     noAsyncTraces: true,
+    // Not below _INBOX: observers may listen there, and answers hold values of the datastore.
+    inboxPrefix: 'twonode.inbox',
     ignoreClusterUpdates: true,
   });
   void logStatus(connection, options);

@@ -1,0 +1,29 @@
+/**
+ * The names that replication uses in JetStream. Node names are DNS labels, so they are subject tokens as they are; a
+ * node's JetStream domain is its name.
+ */
+
+/** Stream with copy number `n` of the log: on the leader the log itself, on the follower a mirror of it. `n` >= 1. */
+export function logStream(n: number): string {
+  return `TWONODE_LOG_${n}`;
+}
+
+/** Stream with what a follower wrote alone, number `n` >= 1. */
+export function overlayStream(n: number): string {
+  return `TWONODE_OVERLAY_${n}`;
+}
+
+/** The durable push consumer, on the stream of origin, which feeds the mirror on node `to`. */
+export function mirrorConsumer(to: string): string {
+  return `mirror_${to}`;
+}
+
+/** Where {@link mirrorConsumer} delivers; it crosses the leaf, the log's own subject never does. */
+export function mirrorDeliverSubject(to: string): string {
+  return `repl.deliver.${to}`;
+}
+
+/** The JetStream API of a node's domain, as the other node addresses it (`external.api` of a mirror). */
+export function jetStreamApi(node: string): string {
+  return `$JS.${node}.API`;
+}
