@@ -1,15 +1,35 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 
+interface CheckDefaults {
+  interval: string;
+  timeout: string;
+  severity: 'fatal' | 'warning' | 'off';
+  failureThreshold: number;
+  successThreshold: number;
+}
+
 /** How a check is run and judged. The defaults differ from check to check. */
-function check(interval: string, timeout: string, severity: 'fatal' | 'warning' | 'off') {
+function check(defaults: CheckDefaults) {
   return {
-    interval: duration(10, 3_600_000).prefault(interval).describe('time between two checks'),
-    timeout: duration(10, 600_000).prefault(timeout).describe('a check that takes longer has failed'),
+    interval: duration(10, 3_600_000).prefault(defaults.interval).describe('time between two checks'),
+    timeout: duration(10, 600_000).prefault(defaults.timeout).describe('time limit of one check'),
     severity: z
       .enum(['fatal', 'warning', 'off'])
-      .default(severity)
-      .describe('what a failure of this check means'),
+      .default(defaults.severity)
+      .describe('what a failure of this check means; off: it is not run'),
+    failureThreshold: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(defaults.failureThreshold)
+      .describe('failures in a row until it counts as failed'),
+    successThreshold: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(defaults.successThreshold)
+      .describe('successes in a row until a failed check counts as ok again'),
   };
 }
 
@@ -24,7 +44,7 @@ const testPoint = z.strictObject({
     .default('icmp')
     .describe('ICMP echo, or TCP connect where ICMP is filtered'),
   port: z.int().min(1).max(65535).optional().describe('TCP port, with method tcp'),
-  ...check('1s', '1s', 'fatal'),
+  ...check({ interval: '1s', timeout: '1s', severity: 'fatal', failureThreshold: 4, successThreshold: 2 }),
 });
 export type TestPoint = z.infer<typeof testPoint>;
 
@@ -36,7 +56,13 @@ export const probesSchema = z.strictObject({
         .enum(['local', 'joint'])
         .default('local')
         .describe('what lost carrier means: local = this NIC failed; joint = the switch lost power'),
-      ...check('100ms', '1s', 'fatal'),
+      ...check({
+        interval: '100ms',
+        timeout: '1s',
+        severity: 'fatal',
+        failureThreshold: 1,
+        successThreshold: 10,
+      }),
     })
     .prefault({}),
   vnic: z
@@ -45,7 +71,13 @@ export const probesSchema = z.strictObject({
         .array(z.string().min(1))
         .default([])
         .describe('vNICs, VLANs and virtual functions to watch'),
-      ...check('250ms', '1s', 'fatal'),
+      ...check({
+        interval: '250ms',
+        timeout: '1s',
+        severity: 'fatal',
+        failureThreshold: 1,
+        successThreshold: 4,
+      }),
     })
     .prefault({}),
   cni: z
@@ -53,12 +85,20 @@ export const probesSchema = z.strictObject({
       configDir: z
         .string()
         .default('/etc/cni/net.d')
-        .describe('folder with the CNI configuration; empty: not checked'),
+        .describe(
+          'folder with the CNI configuration, {node} stands for the name of the node; empty: not checked',
+        ),
       interfaces: z
         .array(z.string().min(1))
         .default([])
         .describe('interfaces of the CNI, such as flannel.1 and cni0'),
-      ...check('1s', '2s', 'fatal'),
+      ...check({
+        interval: '1s',
+        timeout: '2s',
+        severity: 'fatal',
+        failureThreshold: 1,
+        successThreshold: 2,
+      }),
     })
     .prefault({}),
   api: z
@@ -67,13 +107,13 @@ export const probesSchema = z.strictObject({
         .url()
         .optional()
         .describe('readiness of the own kube-apiserver; default: https://127.0.0.1:<ports.api>/readyz'),
-      failureThreshold: z
-        .int()
-        .min(1)
-        .max(100)
-        .default(3)
-        .describe('failures in a row until it counts as failed'),
-      ...check('1s', '2s', 'fatal'),
+      ...check({
+        interval: '1s',
+        timeout: '2s',
+        severity: 'fatal',
+        failureThreshold: 3,
+        successThreshold: 2,
+      }),
     })
     .prefault({}),
   storage: z
@@ -90,7 +130,13 @@ export const probesSchema = z.strictObject({
         .max(100)
         .default(3)
         .describe('failed below this much free space or inodes, in percent'),
-      ...check('5s', '2s', 'fatal'),
+      ...check({
+        interval: '5s',
+        timeout: '2s',
+        severity: 'fatal',
+        failureThreshold: 1,
+        successThreshold: 2,
+      }),
     })
     .prefault({}),
   cpu: z
@@ -100,7 +146,13 @@ export const probesSchema = z.strictObject({
         .positive()
         .default(4)
         .describe('warning above this 1-minute load for each core'),
-      ...check('5s', '2s', 'warning'),
+      ...check({
+        interval: '5s',
+        timeout: '2s',
+        severity: 'warning',
+        failureThreshold: 1,
+        successThreshold: 1,
+      }),
     })
     .prefault({}),
   memory: z
@@ -117,10 +169,26 @@ export const probesSchema = z.strictObject({
         .max(100)
         .default(20)
         .describe('warning above this memory pressure (PSI some avg10), in percent'),
-      ...check('5s', '2s', 'warning'),
+      ...check({
+        interval: '5s',
+        timeout: '2s',
+        severity: 'warning',
+        failureThreshold: 1,
+        successThreshold: 1,
+      }),
     })
     .prefault({}),
-  datastore: z.strictObject({ ...check('1s', '2s', 'fatal') }).prefault({}),
+  datastore: z
+    .strictObject({
+      ...check({
+        interval: '1s',
+        timeout: '2s',
+        severity: 'fatal',
+        failureThreshold: 3,
+        successThreshold: 2,
+      }),
+    })
+    .prefault({}),
   beat: z
     .strictObject({
       interval: duration(10, 1_000).prefault('25ms').describe('time between two beats'),
@@ -133,16 +201,26 @@ export const probesSchema = z.strictObject({
         .describe('the peer is up again when half the beats of this window came'),
     })
     .prefault({}),
-  peerIcmp: z.strictObject({ ...check('1s', '1s', 'warning') }).prefault({}),
+  peerIcmp: z
+    .strictObject({
+      ...check({
+        interval: '1s',
+        timeout: '1s',
+        severity: 'warning',
+        failureThreshold: 4,
+        successThreshold: 2,
+      }),
+    })
+    .prefault({}),
   peerApi: z
     .strictObject({
-      failureThreshold: z
-        .int()
-        .min(1)
-        .max(100)
-        .default(3)
-        .describe('failures in a row until it counts as failed'),
-      ...check('1s', '2s', 'fatal'),
+      ...check({
+        interval: '1s',
+        timeout: '2s',
+        severity: 'fatal',
+        failureThreshold: 3,
+        successThreshold: 2,
+      }),
     })
     .prefault({}),
   northSouth: z
