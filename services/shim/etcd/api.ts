@@ -1,0 +1,218 @@
+import type { Backend, WriteMethod } from '../backend.ts';
+import { checkRange, range } from '../kv/range.ts';
+import { writeRangeResponse } from '../kv/responses.ts';
+import { Writer } from '../protobuf/wire.ts';
+import { EtcdError, etcdErrors, unimplemented } from './errors.ts';
+import { headerAt } from './identity.ts';
+import {
+  alarmResponse,
+  healthCheckResponse,
+  memberListResponse,
+  rangeRequest,
+  statusResponse,
+} from './messages.ts';
+import type { Service, StreamCall, Unary } from './transport.ts';
+import { WatchStream } from './watch-stream.ts';
+
+/** The etcd version that twonode's API is that of. kube-apiserver asks for 3.5.13 or later. */
+export const etcdVersion = '3.6.8';
+
+export interface ApiOptions {
+  backend: Backend;
+  /** Largest request, in bytes (etcd's `--max-request-bytes`). */
+  maxRequestBytes: number;
+  /** How often idle watchers that ask for it are told how far they are, in ms. */
+  watchProgressIntervalMs: number;
+  /** Calls waiting for the log are answered `request timed out` after this long, in ms; what they asked may still happen. */
+  requestTimeoutMs: number;
+}
+
+/** The etcd v3 services. What is not here answers UNIMPLEMENTED, see docs/etcd-api.md. */
+export function etcdServices(options: ApiOptions): Service[] {
+  return [
+    kv(options),
+    watch(options),
+    lease(options),
+    maintenance(options),
+    cluster(options),
+    health(options),
+  ];
+}
+
+function kv(options: ApiOptions): Service {
+  const { backend } = options;
+  return {
+    name: 'etcdserverpb.KV',
+    unary: {
+      Range: async (bytes) => {
+        const request = rangeRequest.decode(bytes);
+        checkRange(request);
+        if (!request.serializable) await backend.linearizable();
+        const { store } = backend.database;
+        const result = range(store, request, store.visible);
+        const writer = new Writer(1024);
+        writeRangeResponse(
+          writer,
+          { identity: backend.identity, revision: result.revision },
+          result,
+          request.keysOnly,
+        );
+        return writer.finish();
+      },
+      Put: writing(options, 'Put'),
+      DeleteRange: writing(options, 'DeleteRange'),
+      Txn: writing(options, 'Txn'),
+      Compact: writing(options, 'Compact'),
+    },
+    streaming: {},
+  };
+}
+
+/** A call that goes to where writes go, within the limits of size and time. */
+function writing({ backend, maxRequestBytes, requestTimeoutMs }: ApiOptions, method: WriteMethod): Unary {
+  return (request) => {
+    if (request.length > maxRequestBytes) throw etcdErrors.requestTooLarge();
+    return withTimeout(backend.write(method, request), requestTimeoutMs);
+  };
+}
+
+function withTimeout<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(etcdErrors.timeout()), limitMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function watch({ backend, watchProgressIntervalMs }: ApiOptions): Service {
+  const streams = new Set<WatchStream>();
+  setInterval(() => {
+    for (const stream of streams) stream.progressInterval();
+  }, watchProgressIntervalMs).unref();
+  return {
+    name: 'etcdserverpb.Watch',
+    unary: {},
+    streaming: {
+      Watch: (call) => {
+        const stream = new WatchStream(backend.watches, backend.identity, call);
+        streams.add(stream);
+        call.onMessage((request) => stream.request(request));
+        call.onDrain(() => stream.drained());
+        call.onHalfClose(() => call.end());
+        call.onClose(() => {
+          stream.close();
+          streams.delete(stream);
+        });
+      },
+    },
+  };
+}
+
+function lease(options: ApiOptions): Service {
+  return {
+    name: 'etcdserverpb.Lease',
+    unary: {
+      LeaseGrant: writing(options, 'LeaseGrant'),
+      LeaseRevoke: writing(options, 'LeaseRevoke'),
+      LeaseTimeToLive: writing(options, 'LeaseTimeToLive'),
+      LeaseLeases: writing(options, 'LeaseLeases'),
+    },
+    streaming: { LeaseKeepAlive: (call) => keepAlive(options, call) },
+  };
+}
+
+/** Keep-alives are answered in the order they came. */
+function keepAlive(options: ApiOptions, call: StreamCall): void {
+  const renew = writing(options, 'LeaseKeepAlive');
+  let queue = Promise.resolve();
+  call.onMessage((request) => {
+    queue = queue
+      .then(() => renew(request))
+      .then((response) => call.write(response))
+      .catch((error: Error) => call.end(error));
+  });
+  call.onHalfClose(() => {
+    queue = queue.then(() => call.end());
+  });
+}
+
+function maintenance({ backend }: ApiOptions): Service {
+  const header = () => headerAt(backend.identity, backend.database.store.visible);
+  return {
+    name: 'etcdserverpb.Maintenance',
+    unary: {
+      Status: async () => {
+        const { cluster } = backend;
+        const sequence = cluster.logSequence();
+        const leader = cluster.leaderId();
+        return statusResponse.encode({
+          header: header(),
+          version: etcdVersion,
+          dbSize: await cluster.logBytes(),
+          dbSizeInUse: backend.database.store.size.bytes,
+          dbSizeQuota: cluster.quotaBytes,
+          leader,
+          raftIndex: sequence,
+          raftAppliedIndex: sequence,
+          raftTerm: cluster.term(),
+          errors: leader === 0n ? [etcdErrors.noLeader().message] : [],
+          storageVersion: '3.6.0',
+        });
+      },
+      Alarm: async () => alarmResponse.encode({ header: header(), alarms: [] }),
+      Defragment: refused('Defragment'),
+      Hash: refused('Hash'),
+      HashKV: refused('HashKV'),
+      MoveLeader: refused('MoveLeader'),
+      Downgrade: refused('Downgrade'),
+    },
+    streaming: {},
+  };
+}
+
+function refused(method: string): Unary {
+  return () => Promise.reject(unimplemented(method));
+}
+
+function cluster({ backend }: ApiOptions): Service {
+  return {
+    name: 'etcdserverpb.Cluster',
+    unary: {
+      MemberList: async () => {
+        const members = backend.cluster.members().map(({ id, name, clientUrl }) => ({
+          id,
+          name,
+          peerUrls: [],
+          clientUrls: [clientUrl],
+          isLearner: false,
+        }));
+        const header = headerAt(backend.identity, backend.database.store.visible);
+        return memberListResponse.encode({ header, members });
+      },
+      MemberAdd: refused('MemberAdd'),
+      MemberRemove: refused('MemberRemove'),
+      MemberUpdate: refused('MemberUpdate'),
+      MemberPromote: refused('MemberPromote'),
+    },
+    streaming: {},
+  };
+}
+
+/** gRPC health checking: serving whenever reads can be answered. */
+function health({ backend }: ApiOptions): Service {
+  return {
+    name: 'grpc.health.v1.Health',
+    unary: {
+      Check: async () => {
+        const serving = await backend.linearizable().then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof EtcdError) return false;
+            throw error;
+          },
+        );
+        return healthCheckResponse.encode({ status: serving ? 1 : 2 });
+      },
+    },
+    streaming: {},
+  };
+}

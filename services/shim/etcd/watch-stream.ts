@@ -1,0 +1,137 @@
+import { writeHeader } from '../kv/responses.ts';
+import { Writer } from '../protobuf/wire.ts';
+import type { WatchHub } from '../watch/watch-hub.ts';
+import { Watcher, type WatchSink } from '../watch/watcher.ts';
+import { type WatchCreateRequest, watchRequest } from './messages.ts';
+
+/** Bytes that may wait for a slow client; beyond it, its watchers keep only their place. */
+const unsentBytesMax = 1024 * 1024;
+
+/** Where a watch stream's answers go. `write` returns the bytes that wait for the client. */
+export interface StreamOutput {
+  write(response: Buffer): void;
+  readonly unsentBytes: number;
+}
+
+/** One Watch call: any number of watchers over one stream, created and cancelled by its requests. */
+export class WatchStream implements WatchSink {
+  readonly #hub: WatchHub;
+  readonly #identity: Uint8Array;
+  readonly #output: StreamOutput;
+  readonly #watchers = new Map<number, Watcher>();
+  #nextId = 0;
+
+  constructor(hub: WatchHub, identity: Uint8Array, output: StreamOutput) {
+    this.#hub = hub;
+    this.#identity = identity;
+    this.#output = output;
+  }
+
+  get congested(): boolean {
+    return this.#output.unsentBytes > unsentBytesMax;
+  }
+
+  /** @throws WireError */
+  request(bytes: Buffer): void {
+    const request = watchRequest.decode(bytes);
+    if (request.createRequest) this.#create(request.createRequest);
+    else if (request.cancelRequest) this.#cancel(request.cancelRequest.watchId);
+    else if (request.progressRequest) this.#progressAll();
+  }
+
+  /** The client has read what waited: whoever is behind goes on. */
+  drained(): void {
+    for (const watcher of [...this.#watchers.values()]) if (!watcher.synced) this.#hub.catchUp(watcher);
+  }
+
+  /** Tells watchers that asked for it, and heard nothing since the last time, how far they are. */
+  progressInterval(): void {
+    for (const watcher of this.#watchers.values()) {
+      if (watcher.progressNotify && watcher.synced && !watcher.active)
+        this.#answer(watcher.id, this.#hub.revision);
+      watcher.active = false;
+    }
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers.values()) this.#hub.remove(watcher);
+    this.#watchers.clear();
+  }
+
+  #create(request: WatchCreateRequest): void {
+    const id = this.#chooseId(request.watchId);
+    if (id === null) {
+      const text = 'mvcc: duplicate watch ID provided on the WatchStream';
+      this.#answer(-1, this.#hub.revision, { created: true, canceled: true, reason: text });
+      return;
+    }
+    const next = request.startRevision > 0 ? request.startRevision : this.#hub.revision + 1;
+    const watcher = new Watcher(id, request, next, this);
+    this.#watchers.set(id, watcher);
+    this.#answer(id, this.#hub.revision, { created: true });
+    this.#hub.add(watcher);
+  }
+
+  /** A client may choose an id above 0; null when it is taken. */
+  #chooseId(wanted: number): number | null {
+    if (wanted > 0) return this.#watchers.has(wanted) ? null : wanted;
+    while (this.#watchers.has(this.#nextId)) this.#nextId++;
+    return this.#nextId++;
+  }
+
+  #cancel(id: number): void {
+    const watcher = this.#watchers.get(id);
+    if (!watcher) return;
+    this.#hub.remove(watcher);
+    this.#watchers.delete(id);
+    this.#answer(id, this.#hub.revision, { canceled: true });
+  }
+
+  /**
+   * Answers with watch id -1 when all watchers of the stream have every event up to the revision that it tells; while
+   * one is behind there is no answer, and the client asks again.
+   */
+  #progressAll(): void {
+    for (const watcher of this.#watchers.values()) if (!watcher.synced) return;
+    this.#answer(-1, this.#hub.revision);
+  }
+
+  events(watcher: Watcher, events: Buffer[], revision: number): void {
+    const writer = new Writer(64 + events.reduce((sum, event) => sum + event.length, 0));
+    this.#writeStart(writer, watcher.id, revision);
+    for (const event of events) writer.raw(event);
+    this.#output.write(writer.finish());
+  }
+
+  compacted(watcher: Watcher, compactRevision: number): void {
+    this.#watchers.delete(watcher.id);
+    this.#answer(watcher.id, this.#hub.revision, { canceled: true, compactRevision });
+  }
+
+  #writeStart(writer: Writer, id: number, revision: number): void {
+    writeHeader(writer, { identity: this.#identity, revision });
+    if (id === 0) return;
+    writer.byte(0x10);
+    writer.int64(id);
+  }
+
+  #answer(
+    id: number,
+    revision: number,
+    fields: { created?: boolean; canceled?: boolean; compactRevision?: number; reason?: string } = {},
+  ): void {
+    const writer = new Writer();
+    this.#writeStart(writer, id, revision);
+    if (fields.created) writer.raw(Buffer.of(0x18, 1));
+    if (fields.canceled) writer.raw(Buffer.of(0x20, 1));
+    if (fields.compactRevision) {
+      writer.byte(0x28);
+      writer.varint(fields.compactRevision);
+    }
+    if (fields.reason) {
+      writer.byte(0x32);
+      writer.bytes(Buffer.from(fields.reason));
+    }
+    this.#output.write(writer.finish());
+  }
+}

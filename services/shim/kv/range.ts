@@ -1,0 +1,98 @@
+import { etcdErrors } from '../etcd/errors.ts';
+import type { RangeRequest } from '../etcd/messages.ts';
+import { readValue } from '../store/key-value.ts';
+import type { Store } from '../store/store.ts';
+import type { Version } from '../store/version.ts';
+import type { RangeResult } from './responses.ts';
+
+/** etcd's `RangeRequest.SortOrder` and `SortTarget`. */
+const order = { none: 0, ascend: 1, descend: 2 } as const;
+const target = { key: 0, version: 1, create: 2, mod: 3, value: 4 } as const;
+
+/** etcd's range end: absent is the one key, a zero byte is no end. */
+export function rangeEnd(end: string): string | null | undefined {
+  if (end === '') return undefined;
+  return end === '\0' ? null : end;
+}
+
+/** @throws EtcdError when the request is not allowed whatever the store holds */
+export function checkRange(request: RangeRequest): void {
+  if (request.key === '') throw etcdErrors.emptyKey();
+  if (request.sortOrder < 0 || request.sortOrder > 2) throw etcdErrors.invalidSortOption();
+  if (request.sortTarget < 0 || request.sortTarget > 4) throw etcdErrors.invalidSortOption();
+}
+
+/**
+ * Evaluates a Range (etcd server/etcdserver/txn: executeRange).
+ * @param newest the newest revision that this reader may see
+ * @throws EtcdError for a compacted or future revision
+ */
+export function range(store: Store, request: RangeRequest, newest: number): RangeResult {
+  const revision = request.revision > 0 ? request.revision : newest;
+  if (revision > newest) throw etcdErrors.futureRevision();
+  if (revision < store.compacted) throw etcdErrors.compacted();
+  const query = { key: request.key, end: rangeEnd(request.rangeEnd), revision };
+  if (request.countOnly) return { revision: newest, versions: [], more: false, count: store.count(query) };
+  if (isPlain(request)) {
+    const versions = take(store.range(query), request.limit);
+    const more = request.limit > 0 && versions.length > request.limit;
+    if (more) versions.pop();
+    return { revision: newest, versions, more, count: more ? store.count(query) : versions.length };
+  }
+  const all = [...store.range(query)];
+  const versions = sort(
+    all.filter((version) => passes(request, version)),
+    request,
+  );
+  const more = request.limit > 0 && versions.length > request.limit;
+  if (more) versions.length = request.limit;
+  return { revision: newest, versions, more, count: all.length };
+}
+
+/** Whether keys come in the store's own order and none is filtered, so that the limit ends the walk. */
+function isPlain(request: RangeRequest): boolean {
+  return (
+    request.sortTarget === target.key &&
+    request.sortOrder !== order.descend &&
+    !request.minModRevision &&
+    !request.maxModRevision &&
+    !request.minCreateRevision &&
+    !request.maxCreateRevision
+  );
+}
+
+/** Up to `limit` versions and one more, which tells that there are more; all when the limit is 0. */
+function take(versions: Generator<Version>, limit: number): Version[] {
+  const taken: Version[] = [];
+  for (const version of versions) {
+    taken.push(version);
+    if (limit > 0 && taken.length > limit) break;
+  }
+  return taken;
+}
+
+function passes(request: RangeRequest, { modRevision, createRevision }: Version): boolean {
+  const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
+  return (
+    (!maxModRevision || modRevision <= maxModRevision) &&
+    (!minModRevision || modRevision >= minModRevision) &&
+    (!maxCreateRevision || createRevision <= maxCreateRevision) &&
+    (!minCreateRevision || createRevision >= minCreateRevision)
+  );
+}
+
+function sort(versions: Version[], { sortOrder, sortTarget }: RangeRequest): Version[] {
+  const sign = sortOrder === order.descend ? -1 : 1;
+  switch (sortTarget) {
+    case target.version:
+      return versions.sort((a, b) => sign * (a.version - b.version));
+    case target.create:
+      return versions.sort((a, b) => sign * (a.createRevision - b.createRevision));
+    case target.mod:
+      return versions.sort((a, b) => sign * (a.modRevision - b.modRevision));
+    case target.value:
+      return versions.sort((a, b) => sign * Buffer.compare(readValue(a.bytes), readValue(b.bytes)));
+    default:
+      return sign < 0 ? versions.reverse() : versions;
+  }
+}

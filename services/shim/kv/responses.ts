@@ -1,0 +1,82 @@
+import type { Writer } from '../protobuf/wire.ts';
+import { readValue, writeKeyValue } from '../store/key-value.ts';
+import type { Version } from '../store/version.ts';
+
+/**
+ * Writers for the answers on the hot path: stored KeyValues are copied into them as they are.
+ * Field numbers as in etcd api/etcdserverpb/rpc.proto.
+ */
+
+/** What stands in a response's header. Inner responses of a Txn have the revision only. */
+export interface Header {
+  /** Encoded cluster id, member id and raft term; empty in inner responses. */
+  identity: Uint8Array;
+  revision: number;
+}
+
+export function writeHeader(writer: Writer, header: Header): void {
+  writer.byte(0x0a);
+  writer.nested(() => {
+    writer.raw(header.identity);
+    if (header.revision === 0) return;
+    writer.byte(0x18);
+    writer.varint(header.revision);
+  });
+}
+
+/** Writes a version as field `tag`, with its value or without. */
+export function writeVersion(writer: Writer, tag: number, version: Version, keysOnly: boolean): void {
+  writer.byte(tag);
+  if (!keysOnly) {
+    writer.bytes(version.bytes);
+    return;
+  }
+  const value = readValue(version.bytes);
+  const out = Buffer.alloc(version.length - value.length);
+  const size = writeKeyValue(out, 0, version.entry.key, version, Buffer.alloc(0));
+  writer.bytes(out.subarray(0, size));
+}
+
+export interface RangeResult {
+  revision: number;
+  versions: Version[];
+  more: boolean;
+  count: number;
+}
+
+export function writeRangeResponse(
+  writer: Writer,
+  header: Header,
+  result: RangeResult,
+  keysOnly: boolean,
+): void {
+  writeHeader(writer, header);
+  for (const version of result.versions) writeVersion(writer, 0x12, version, keysOnly);
+  if (result.more) {
+    writer.byte(0x18);
+    writer.byte(1);
+  }
+  if (result.count) {
+    writer.byte(0x20);
+    writer.varint(result.count);
+  }
+}
+
+export function writePutResponse(writer: Writer, header: Header, previous: Version | undefined): void {
+  writeHeader(writer, header);
+  if (previous) writeVersion(writer, 0x12, previous, false);
+}
+
+export function writeDeleteRangeResponse(
+  writer: Writer,
+  header: Header,
+  deleted: number,
+  previous: readonly Version[],
+): void {
+  writeHeader(writer, header);
+  if (deleted) {
+    writer.byte(0x10);
+    writer.varint(deleted);
+  }
+  for (const version of previous) writeVersion(writer, 0x1a, version, false);
+}

@@ -1,0 +1,168 @@
+import { etcdErrors } from '../etcd/errors.ts';
+import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from '../etcd/messages.ts';
+import type { Writer } from '../protobuf/wire.ts';
+import { readValue } from '../store/key-value.ts';
+import type { Store } from '../store/store.ts';
+import type { Version } from '../store/version.ts';
+import { holds } from './compare.ts';
+import { range, rangeEnd } from './range.ts';
+import {
+  type Header,
+  writeDeleteRangeResponse,
+  writeHeader,
+  writePutResponse,
+  writeRangeResponse,
+} from './responses.ts';
+
+/** The path that a Txn takes: whether its compares hold, and the same for its inner ones, in order. */
+interface Path {
+  request: TxnRequest;
+  succeeded: boolean;
+  inner: Path[];
+}
+
+/**
+ * One transaction on the head of the store: everything it changes gets one revision. A Put or DeleteRange outside a Txn
+ * is one, too. Semantics are those of etcd's server/etcdserver/txn.
+ */
+export class Transaction {
+  readonly #store: Store;
+  readonly #leases: ReadonlyMap<bigint, unknown>;
+  readonly #begin: number;
+  readonly changes: Version[] = [];
+
+  constructor(store: Store, leases: ReadonlyMap<bigint, unknown>) {
+    this.#store = store;
+    this.#leases = leases;
+    this.#begin = store.head;
+  }
+
+  /** The revision that this transaction's changes have. */
+  get #next(): number {
+    return this.#begin + 1;
+  }
+
+  /** The revision that its own reads, and its answer's header, have. */
+  get revision(): number {
+    return this.changes.length > 0 ? this.#next : this.#begin;
+  }
+
+  /** @throws EtcdError before anything is changed */
+  put(request: PutRequest, writer: Writer, identity: Uint8Array): void {
+    this.#checkPut(request);
+    this.#put(request, writer, identity);
+  }
+
+  deleteRange(request: DeleteRangeRequest, writer: Writer, identity: Uint8Array): void {
+    this.#deleteRange(request, writer, identity);
+  }
+
+  /** @throws EtcdError before anything is changed */
+  txn(request: TxnRequest, writer: Writer, identity: Uint8Array): void {
+    const path = this.#choosePath(request);
+    this.#checkPath(path);
+    // The header stands first and has the revision after the changes, which the ops decide.
+    const revision = this.#writes(path) ? this.#next : this.#begin;
+    this.#run(path, writer, { identity, revision });
+  }
+
+  /** Compares are judged on the state before the transaction, those of inner ones too. */
+  #choosePath(request: TxnRequest): Path {
+    const succeeded = holds(this.#store, request);
+    const inner = branch(request, succeeded).flatMap((op) =>
+      op.requestTxn ? [this.#choosePath(op.requestTxn)] : [],
+    );
+    return { request, succeeded, inner };
+  }
+
+  #checkPath(path: Path): void {
+    for (const op of branch(path.request, path.succeeded)) {
+      if (op.requestPut) this.#checkPut(op.requestPut);
+      const revision = op.requestRange?.revision ?? 0;
+      if (revision > this.#begin) throw etcdErrors.futureRevision();
+      if (revision > 0 && revision < this.#store.compacted) throw etcdErrors.compacted();
+    }
+    for (const inner of path.inner) this.#checkPath(inner);
+  }
+
+  #checkPut(request: PutRequest): void {
+    if (request.lease !== 0n && !this.#leases.has(request.lease)) throw etcdErrors.leaseNotFound();
+    if ((request.ignoreValue || request.ignoreLease) && !this.#store.current(request.key)) {
+      throw etcdErrors.keyNotFound();
+    }
+  }
+
+  /** Whether the path changes anything: a deletion of nothing does not. */
+  #writes(path: Path): boolean {
+    const changes = (op: RequestOp) =>
+      op.requestPut !== undefined ||
+      (op.requestDeleteRange && this.#keysIn(op.requestDeleteRange).length > 0);
+    return (
+      branch(path.request, path.succeeded).some(changes) || path.inner.some((inner) => this.#writes(inner))
+    );
+  }
+
+  #run(path: Path, writer: Writer, header: Header): void {
+    writeHeader(writer, header);
+    if (path.succeeded) {
+      writer.byte(0x10);
+      writer.byte(1);
+    }
+    const inner = [...path.inner];
+    for (const op of branch(path.request, path.succeeded)) {
+      writer.byte(0x1a);
+      writer.nested(() => this.#runOp(op, inner, writer));
+    }
+  }
+
+  #runOp(op: RequestOp, inner: Path[], writer: Writer): void {
+    if (op.requestRange) {
+      const { requestRange: request } = op;
+      const result = range(this.#store, request, this.revision);
+      writer.byte(0x0a);
+      writer.nested(() => writeRangeResponse(writer, innerHeader(result.revision), result, request.keysOnly));
+    } else if (op.requestPut) {
+      const { requestPut: request } = op;
+      writer.byte(0x12);
+      writer.nested(() => this.#put(request, writer, noIdentity));
+    } else if (op.requestDeleteRange) {
+      const { requestDeleteRange: request } = op;
+      writer.byte(0x1a);
+      writer.nested(() => this.#deleteRange(request, writer, noIdentity));
+    } else if (op.requestTxn) {
+      const path = inner.shift() as Path;
+      writer.byte(0x22);
+      writer.nested(() => this.#run(path, writer, innerHeader(0)));
+    }
+  }
+
+  #put(request: PutRequest, writer: Writer, identity: Uint8Array): void {
+    const before = this.#store.current(request.key);
+    const value = request.ignoreValue && before ? readValue(before.bytes) : request.value;
+    const lease = request.ignoreLease && before ? before.lease : request.lease;
+    this.changes.push(this.#store.put(this.#next, request.key, value, lease));
+    writePutResponse(writer, { identity, revision: this.revision }, request.prevKv ? before : undefined);
+  }
+
+  #deleteRange(request: DeleteRangeRequest, writer: Writer, identity: Uint8Array): void {
+    const before = this.#keysIn(request);
+    for (const version of before) this.changes.push(this.#store.delete(this.#next, version.entry.key));
+    const previous = request.prevKv ? before : [];
+    writeDeleteRangeResponse(writer, { identity, revision: this.revision }, before.length, previous);
+  }
+
+  #keysIn(request: DeleteRangeRequest): Version[] {
+    const end = rangeEnd(request.rangeEnd);
+    return [...this.#store.range({ key: request.key, end, revision: this.revision })];
+  }
+}
+
+const noIdentity = Buffer.alloc(0);
+
+function innerHeader(revision: number): Header {
+  return { identity: noIdentity, revision };
+}
+
+function branch(request: TxnRequest, succeeded: boolean): RequestOp[] {
+  return succeeded ? request.success : request.failure;
+}

@@ -1,0 +1,254 @@
+import type { Logger } from '../../shared/logger.ts';
+import type { WriteMethod, Writes } from './backend.ts';
+import { EtcdError, etcdErrors, malformed } from './etcd/errors.ts';
+import { headerAt } from './etcd/identity.ts';
+import {
+  compactionRequest,
+  compactionResponse,
+  deleteRangeRequest,
+  leaseGrantRequest,
+  leaseGrantResponse,
+  leaseKeepAliveRequest,
+  leaseKeepAliveResponse,
+  leaseLeasesResponse,
+  leaseRevokeRequest,
+  leaseRevokeResponse,
+  leaseTimeToLiveRequest,
+  leaseTimeToLiveResponse,
+  putRequest,
+  txnRequest,
+} from './etcd/messages.ts';
+import { checkDeleteRange, checkPut, checkTxn } from './kv/check-txn.ts';
+import { Transaction } from './kv/transaction.ts';
+import type { LeaseExpiry } from './lease/expiry.ts';
+import { FencedError, StoreFullError } from './log/fenced-publisher.ts';
+import { type GroupCommit, OverloadedError } from './log/group-commit.ts';
+import type { Cause, Entry } from './log/record.ts';
+import { WireError, Writer } from './protobuf/wire.ts';
+import type { Database } from './store/database.ts';
+
+/** etcd's largest lease TTL, in seconds. */
+const leaseTtlMaxSeconds = 9_000_000_000;
+/** Versions that are freed in one turn of the event loop after a compaction. */
+const sweepStep = 2_000;
+
+export interface LocalWritesOptions {
+  database: Database;
+  commit: GroupCommit;
+  expiry: LeaseExpiry;
+  /** The fixed part of each response header. */
+  identity: Uint8Array;
+  /** Makes a lease id for a client that leaves the choice to the server; ids of the two nodes are disjoint. */
+  newLeaseId: () => bigint;
+  /** A clock that never goes back, in milliseconds. */
+  monotonicMs: () => number;
+  logger: Logger;
+}
+
+/** Writes into a log that this node owns: the leader's log, or a follower's overlay. */
+export class LocalWrites implements Writes {
+  readonly #options: LocalWritesOptions;
+  readonly #expiryTimer: NodeJS.Timeout;
+  #sweeping = false;
+
+  constructor(options: LocalWritesOptions) {
+    this.#options = options;
+    const { database, expiry, monotonicMs } = options;
+    for (const [id, ttlSeconds] of database.leases) expiry.start(id, ttlSeconds, monotonicMs());
+    this.#expiryTimer = setInterval(() => this.#expire(), 500);
+    this.#sweep();
+  }
+
+  /** Ends the writer: what waits is rejected, leases are left to who comes next. */
+  stop(error: Error): void {
+    clearInterval(this.#expiryTimer);
+    this.#options.expiry.clear();
+    this.#options.commit.stop(error);
+  }
+
+  async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
+    try {
+      this.#options.commit.checkAccepting();
+      return await this.#dispatch(method, request);
+    } catch (error) {
+      throw toEtcdError(error as Error);
+    }
+  }
+
+  #dispatch(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
+    switch (method) {
+      case 'Put':
+        return this.#put(request);
+      case 'DeleteRange':
+        return this.#deleteRange(request);
+      case 'Txn':
+        return this.#txn(request);
+      case 'Compact':
+        return this.#compact(request);
+      case 'LeaseGrant':
+        return this.#leaseGrant(request);
+      case 'LeaseRevoke':
+        return this.#leaseRevoke(request);
+      case 'LeaseKeepAlive':
+        return this.#leaseKeepAlive(request);
+      case 'LeaseTimeToLive':
+        return this.#leaseTimeToLive(request);
+      case 'LeaseLeases':
+        return this.#leaseLeases();
+    }
+  }
+
+  async #put(bytes: Buffer): Promise<Uint8Array> {
+    const request = putRequest.decode(bytes);
+    checkPut(request);
+    return this.#transact((transaction, writer) => transaction.put(request, writer, this.#options.identity));
+  }
+
+  async #deleteRange(bytes: Buffer): Promise<Uint8Array> {
+    const request = deleteRangeRequest.decode(bytes);
+    checkDeleteRange(request);
+    return this.#transact((transaction, writer) =>
+      transaction.deleteRange(request, writer, this.#options.identity),
+    );
+  }
+
+  async #txn(bytes: Buffer): Promise<Uint8Array> {
+    const request = txnRequest.decode(bytes);
+    checkTxn(request);
+    return this.#transact((transaction, writer) => transaction.txn(request, writer, this.#options.identity));
+  }
+
+  /** Runs a transaction on the head and waits until it is acknowledged, and with it all that it was judged on. */
+  async #transact(run: (transaction: Transaction, writer: Writer) => void): Promise<Uint8Array> {
+    const { database, commit } = this.#options;
+    const transaction = new Transaction(database.store, database.leases);
+    const writer = new Writer();
+    run(transaction, writer);
+    if (transaction.changes.length === 0) await commit.settled();
+    else await commit.append([revisionEntry(transaction, 'client')]);
+    return writer.finish();
+  }
+
+  async #compact(bytes: Buffer): Promise<Uint8Array> {
+    const { database, commit } = this.#options;
+    const { revision } = compactionRequest.decode(bytes);
+    const { store } = database;
+    if (revision <= store.compacted) throw etcdErrors.compacted();
+    if (revision > store.visible) throw etcdErrors.futureRevision();
+    await commit.append([{ kind: 'compact', revision }]);
+    store.compact(revision);
+    this.#sweep();
+    return compactionResponse.encode({ header: this.#header() });
+  }
+
+  /** Frees what compaction left behind, a step at a time so that callers are served in between. */
+  #sweep(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    const step = () => {
+      if (this.#options.database.store.sweep(sweepStep)) setImmediate(step);
+      else this.#sweeping = false;
+    };
+    step();
+  }
+
+  async #leaseGrant(bytes: Buffer): Promise<Uint8Array> {
+    const { database, commit, expiry, newLeaseId, monotonicMs } = this.#options;
+    const request = leaseGrantRequest.decode(bytes);
+    if (request.ttl > leaseTtlMaxSeconds) throw etcdErrors.leaseTtlTooLarge();
+    const id = request.id === 0n ? newLeaseId() : request.id;
+    if (database.leases.has(id)) throw etcdErrors.leaseExists();
+    const ttlSeconds = Math.max(request.ttl, 1);
+    database.leases.set(id, ttlSeconds);
+    await commit.append([{ kind: 'lease-grant', id, ttlSeconds }], () => database.leases.delete(id));
+    expiry.start(id, ttlSeconds, monotonicMs());
+    return leaseGrantResponse.encode({ header: this.#header(), id, ttl: ttlSeconds });
+  }
+
+  async #leaseRevoke(bytes: Buffer): Promise<Uint8Array> {
+    const { id } = leaseRevokeRequest.decode(bytes);
+    if (!this.#options.database.leases.has(id)) throw etcdErrors.leaseNotFound();
+    await this.#endLease(id, 'client');
+    return leaseRevokeResponse.encode({ header: this.#header() });
+  }
+
+  /** Deletes a lease and its keys, in one revision. */
+  #endLease(id: bigint, cause: Cause): Promise<void> {
+    const { database, commit, expiry } = this.#options;
+    const transaction = new Transaction(database.store, database.leases);
+    const discard = new Writer();
+    for (const key of database.store.leasedKeys(id).sort()) {
+      transaction.deleteRange({ key, rangeEnd: '', prevKv: false }, discard, emptyIdentity);
+    }
+    const ttlSeconds = database.leases.get(id) ?? 0;
+    database.leases.delete(id);
+    const entries: Entry[] = [{ kind: 'lease-revoke', id }];
+    if (transaction.changes.length > 0) entries.unshift(revisionEntry(transaction, cause));
+    return commit.append(entries, () => database.leases.set(id, ttlSeconds)).then(() => expiry.stop(id));
+  }
+
+  /** Ends the leases whose time is over. One that cannot be ended now gets another TTL, and is tried again then. */
+  #expire(): void {
+    const { database, expiry, monotonicMs, logger } = this.#options;
+    for (const id of expiry.due(monotonicMs())) {
+      const ttlSeconds = database.leases.get(id);
+      if (ttlSeconds === undefined) continue;
+      this.#endLease(id, 'lease-expiry').catch((error: unknown) => {
+        logger.warn({ err: error, lease: id.toString(16) }, 'a lease could not be ended');
+        expiry.start(id, ttlSeconds, monotonicMs());
+      });
+    }
+  }
+
+  async #leaseKeepAlive(bytes: Buffer): Promise<Uint8Array> {
+    const { database, expiry, monotonicMs } = this.#options;
+    const { id } = leaseKeepAliveRequest.decode(bytes);
+    const known = expiry.remainingMs(id, monotonicMs()) !== undefined;
+    const ttl = (known && database.leases.get(id)) || 0;
+    // etcd answers for a lease that is gone with a TTL of 0, not with an error.
+    if (ttl > 0) expiry.start(id, ttl, monotonicMs());
+    return leaseKeepAliveResponse.encode({ header: this.#header(), id, ttl });
+  }
+
+  async #leaseTimeToLive(bytes: Buffer): Promise<Uint8Array> {
+    const { database, expiry, monotonicMs } = this.#options;
+    const { id, keys } = leaseTimeToLiveRequest.decode(bytes);
+    const grantedTtl = database.leases.get(id);
+    const remainingMs = expiry.remainingMs(id, monotonicMs());
+    if (grantedTtl === undefined || remainingMs === undefined) {
+      return leaseTimeToLiveResponse.encode({ header: this.#header(), id, ttl: -1 });
+    }
+    return leaseTimeToLiveResponse.encode({
+      header: this.#header(),
+      id,
+      ttl: Math.floor(remainingMs / 1_000),
+      grantedTtl,
+      keys: keys ? database.store.leasedKeys(id).sort() : [],
+    });
+  }
+
+  async #leaseLeases(): Promise<Uint8Array> {
+    const leases = [...this.#options.database.leases.keys()].map((id) => ({ id }));
+    return leaseLeasesResponse.encode({ header: this.#header(), leases });
+  }
+
+  #header() {
+    return headerAt(this.#options.identity, this.#options.database.store.visible);
+  }
+}
+
+const emptyIdentity = Buffer.alloc(0);
+
+function revisionEntry(transaction: Transaction, cause: Cause): Entry {
+  const changes = transaction.changes.map((version) => version.bytes);
+  return { kind: 'revision', revision: transaction.revision, cause, changes };
+}
+
+function toEtcdError(error: Error): EtcdError {
+  if (error instanceof EtcdError) return error;
+  if (error instanceof WireError) return malformed(error.message);
+  if (error instanceof StoreFullError) return etcdErrors.noSpace();
+  if (error instanceof OverloadedError) return etcdErrors.tooManyRequests();
+  if (error instanceof FencedError) return etcdErrors.leaderChanged();
+  throw error;
+}

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import { Database, type Epoch } from '../store/database.ts';
+import { FencedPublisher } from './fenced-publisher.ts';
+import { GroupCommit, type LogPosition } from './group-commit.ts';
+import { replayLog } from './open-log.ts';
+import { createLogStream, findStream } from './stream.ts';
+
+/** How long a JetStream API request may take, in milliseconds. */
+const apiTimeoutMs = 10_000;
+
+export interface OwnedLogOptions {
+  connection: NatsConnection;
+  stream: string;
+  subject: string;
+  maxBytes: number;
+  logger: Logger;
+}
+
+/** A log that is read and can be written, once {@link OwnedLog.begin} says under which epoch. */
+export interface OwnedLog {
+  readonly database: Database;
+  readonly position: LogPosition;
+  /** Size of the stream in bytes. */
+  bytes(): Promise<number>;
+}
+
+/** A manager of JetStream on the node's own server. */
+export function streamManager(connection: NatsConnection): Promise<JetStreamManager> {
+  return connection.jetstreamManager({ checkAPI: false, timeout: apiTimeoutMs });
+}
+
+/** Whether the log's stream exists and holds anything. */
+export async function logExists(manager: JetStreamManager, stream: string): Promise<boolean> {
+  const info = await findStream(manager, stream);
+  return info !== null && info.state.last_seq > 0;
+}
+
+/**
+ * Opens a log of this node: makes its stream where there is none, and folds what it holds.
+ * @throws UserError when a record cannot be used
+ */
+export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
+  const { connection, stream, subject, maxBytes, logger } = options;
+  const manager = await streamManager(connection);
+  const found = await findStream(manager, stream);
+  const info = found ?? (await createLogStream(manager, { name: stream, subject, maxBytes }));
+  const database = new Database();
+  const { first_seq, last_seq } = info.state;
+  const startedMs = performance.now();
+  const position = await replayLog(
+    { connection, manager, logger },
+    stream,
+    first_seq || 1,
+    last_seq,
+    (record) => {
+      database.apply(record);
+      database.store.show(record.lastRevision);
+    },
+  );
+  const tookMs = Math.round(performance.now() - startedMs);
+  logger.info({ stream, records: last_seq, revision: database.store.visible, tookMs }, 'the log is read');
+  return {
+    database,
+    position: last_seq === 0 ? { sequence: 0, chain: 0 } : position,
+    bytes: async () => (await manager.streams.info(stream)).state.bytes,
+  };
+}
+
+export interface LogWriterOptions extends OwnedLogOptions {
+  log: OwnedLog;
+  epoch: number;
+  replicated: (sequence: number) => Promise<void>;
+  onVisible: (from: number, to: number) => void;
+}
+
+/** The one writer of a log. */
+export async function openLogWriter(options: LogWriterOptions): Promise<GroupCommit> {
+  const { connection, stream, subject, logger, log } = options;
+  const manager = await streamManager(connection);
+  const publisher = new FencedPublisher({ connection, manager, stream, subject, logger });
+  return new GroupCommit({
+    store: log.database.store,
+    position: log.position,
+    epoch: options.epoch,
+    publish: (record, lastSequence) => publisher.publish(record, lastSequence),
+    replicated: options.replicated,
+    onVisible: options.onVisible,
+    now: Date.now,
+    logger,
+  });
+}
+
+/** The epoch that a leader begins now: the next number, with an id of its own. */
+export function nextEpoch(database: Database, position: LogPosition): Epoch {
+  return {
+    number: (database.epoch?.number ?? 0) + 1,
+    id: randomBytes(8).toString('hex'),
+    firstSequence: position.sequence + 1,
+  };
+}
+
+/** Writes the epoch's record: from then on any writer of an earlier epoch is fenced off. */
+export async function beginEpoch(commit: GroupCommit, database: Database, epoch: Epoch): Promise<void> {
+  database.epochs.push(epoch);
+  await commit.append([{ kind: 'epoch', ...epoch }], () => database.epochs.pop());
+}

@@ -1,0 +1,74 @@
+import type { Conflict, Entry, LogRecord } from '../log/record.ts';
+import { readKeyValue } from './key-value.ts';
+import { Store } from './store.ts';
+
+/** A leader's term of writing, as the log has it. */
+export interface Epoch {
+  number: number;
+  /** Random, so that two leaders which took the same number are told apart. */
+  id: string;
+  /** The log's sequence at which it began. */
+  firstSequence: number;
+}
+
+/**
+ * Everything that the log says, folded: the keys, the leases, the epochs, how far overlays are merged, and the conflicts.
+ * It holds no clock: when a lease runs out is the business of who owns the log.
+ */
+export class Database {
+  readonly store = new Store();
+  /** TTL in seconds of each lease that was granted and not revoked. */
+  readonly leases = new Map<bigint, number>();
+  readonly epochs: Epoch[] = [];
+  /** For each overlay, the revision of its own up to which it is merged. */
+  readonly merged = new Map<string, number>();
+  readonly conflicts: Conflict[] = [];
+
+  get epoch(): Epoch | undefined {
+    return this.epochs[this.epochs.length - 1];
+  }
+
+  /** Applies a record of the log: its changes are at the head, not yet shown. */
+  apply(record: LogRecord): void {
+    for (const entry of record.entries) this.applyEntry(entry);
+  }
+
+  applyEntry(entry: Entry): void {
+    switch (entry.kind) {
+      case 'revision':
+        for (const change of entry.changes) {
+          const kv = readKeyValue(change as Buffer);
+          this.store.insert(kv.key, kv, kv.value);
+        }
+        return;
+      case 'lease-grant':
+        this.leases.set(entry.id, entry.ttlSeconds);
+        return;
+      case 'lease-revoke':
+        this.leases.delete(entry.id);
+        return;
+      case 'compact':
+        this.store.compact(entry.revision);
+        return;
+      case 'epoch':
+        this.epochs.push({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
+        return;
+      case 'jump':
+        this.store.jump(entry.revision);
+        return;
+      case 'overlay':
+        return;
+      case 'merged':
+        this.merged.set(entry.overlay, entry.position);
+        return;
+      case 'conflict':
+        this.conflicts.push(copyConflict(entry.conflict));
+    }
+  }
+}
+
+/** A conflict that holds on to nothing of the message it came in. */
+function copyConflict(conflict: Conflict): Conflict {
+  const copy = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes);
+  return { ...conflict, leader: copy(conflict.leader), follower: copy(conflict.follower) };
+}

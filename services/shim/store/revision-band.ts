@@ -1,0 +1,22 @@
+/**
+ * Revisions come in bands of 2^32: even ones for the leader's log, odd ones for a follower that writes alone. So both can
+ * number their changes without asking each other, and no revision ever has two contents.
+ */
+export const bandSize = 2 ** 32;
+
+/** The first revision of the next odd band above `revision`: where a follower goes on that writes alone. */
+export function nextOddBand(revision: number): number {
+  const band = Math.floor(revision / bandSize);
+  return (band % 2 === 1 ? band + 2 : band + 1) * bandSize;
+}
+
+/** The first revision of the next even band above `revision`: where the leader goes on after a split. */
+export function nextEvenBand(revision: number): number {
+  const band = Math.floor(revision / bandSize);
+  return (band % 2 === 0 ? band + 2 : band + 1) * bandSize;
+}
+
+/** Whether a revision was given by a follower that wrote alone. */
+export function inOddBand(revision: number): boolean {
+  return Math.floor(revision / bandSize) % 2 === 1;
+}

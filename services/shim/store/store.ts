@@ -1,0 +1,234 @@
+import { KeyIndex } from './key-index.ts';
+import { type KeyValueFields, keyValueSize, writeKeyValue } from './key-value.ts';
+import { RevisionIndex } from './revision-index.ts';
+import { Slabs } from './slabs.ts';
+import { KeyEntry, Version } from './version.ts';
+
+const noValue = Buffer.alloc(0);
+
+/** What a Range asks the store for. */
+export interface RangeQuery {
+  key: string;
+  /** undefined: the one key; null: no end; else the first key that is not in the range. */
+  end: string | null | undefined;
+  /** The revision to read at. */
+  revision: number;
+}
+
+/**
+ * The MVCC store: every version of every key since the last compaction, in memory, in order of keys and of revisions.
+ *
+ * Changes are applied ahead of their acknowledgement, at {@link head}; readers see nothing above {@link visible}. So the
+ * condition of a later write is judged on what is pending, and {@link rollback} takes back what could not be kept.
+ * The store knows nothing of the log, of clients or of time.
+ */
+export class Store {
+  readonly #keys = new KeyIndex();
+  readonly #revisions = new RevisionIndex();
+  readonly #slabs = new Slabs();
+  /** Which keys hang on which lease, at the head. */
+  readonly #leased = new Map<bigint, Set<string>>();
+  #head = 1;
+  #visible = 1;
+  #compacted = 0;
+  /** Jumps that are applied and not yet shown, in order. */
+  #jumps: number[] = [];
+
+  /** The newest revision that was applied. A new store is at revision 1, as etcd's. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** The newest revision that readers may see. */
+  get visible(): number {
+    return this.#visible;
+  }
+
+  /** Reads below this revision are refused. */
+  get compacted(): number {
+    return this.#compacted;
+  }
+
+  /** Bytes of all values that are kept, and the number of keys. */
+  get size(): { bytes: number; keys: number } {
+    return { bytes: this.#slabs.liveBytes, keys: this.#keys.size };
+  }
+
+  /** The key's version at the head, undefined when it does not exist there. */
+  current(key: string): Version | undefined {
+    return this.#keys.get(key)?.liveAt(this.#head);
+  }
+
+  /** Applies a Put at `revision`, which must not be below the head. The value is copied. */
+  put(revision: number, key: string, value: Uint8Array, lease: bigint): Version {
+    const before = this.current(key);
+    return this.insert(
+      key,
+      {
+        modRevision: revision,
+        createRevision: before ? before.createRevision : revision,
+        version: before ? before.version + 1 : 1,
+        lease,
+      },
+      value,
+    );
+  }
+
+  /** Applies the deletion of a key that exists at the head. */
+  delete(revision: number, key: string): Version {
+    return this.insert(key, { modRevision: revision, createRevision: 0, version: 0, lease: 0n }, noValue);
+  }
+
+  /** Applies a change whose numbers are known: from the log, or from {@link put} and {@link delete}. */
+  insert(key: string, fields: KeyValueFields, value: Uint8Array): Version {
+    const known = this.#keys.get(key);
+    const entry = known ?? new KeyEntry(key);
+    const before = entry.newest;
+    const place = this.#slabs.allocate(keyValueSize(key.length, fields, value.length));
+    writeKeyValue(place.slab.bytes, place.offset, key, fields, value);
+    const version = new Version(entry, fields, place);
+    entry.versions.push(version);
+    if (known) this.#adjustLive(key, before, version);
+    else this.#keys.insert(entry);
+    this.#moveLease(key, before?.lease ?? 0n, version.lease);
+    this.#revisions.append(version);
+    this.#head = Math.max(this.#head, fields.modRevision);
+    return version;
+  }
+
+  /** Lets readers see everything up to `revision`; what a jump within it leaves behind becomes compacted. */
+  show(revision: number): void {
+    this.#visible = Math.max(this.#visible, Math.min(revision, this.#head));
+    for (let jump = this.#jumps[0]; jump !== undefined && jump <= this.#visible; jump = this.#jumps[0]) {
+      this.#jumps.shift();
+      this.compact(jump);
+    }
+  }
+
+  /** Takes back all changes above `revision`, which must not have been shown. */
+  rollback(revision: number): void {
+    for (let last = this.#revisions.last; last && last.modRevision > revision; last = this.#revisions.last) {
+      this.#revisions.pop();
+      const { entry } = last;
+      entry.versions.pop();
+      const before = entry.newest;
+      if (before) {
+        this.#adjustLive(entry.key, last, before);
+      } else {
+        if (!last.deleted) this.#keys.adjustLive(entry.key, -1);
+        this.#keys.remove(entry);
+      }
+      this.#moveLease(entry.key, last.lease, before?.lease ?? 0n);
+      this.#slabs.free(last);
+    }
+    this.#jumps = this.#jumps.filter((jump) => jump <= revision);
+    this.#head = Math.min(this.#head, revision);
+  }
+
+  /** The versions that a range holds at a revision, in order of keys. */
+  *range({ key, end, revision }: RangeQuery): Generator<Version> {
+    if (end === undefined) {
+      const version = this.#keys.get(key)?.liveAt(revision);
+      if (version) yield version;
+      return;
+    }
+    for (const entry of this.#keys.between(key, end ?? undefined)) {
+      const version = entry.liveAt(revision);
+      if (version) yield version;
+    }
+  }
+
+  /**
+   * How many keys a range holds at a revision. It costs a walk over the chunks of the head plus the changes since the
+   * revision, or over the keys where that is less.
+   */
+  count({ key, end, revision }: RangeQuery): number {
+    if (end === undefined) return this.#keys.get(key)?.liveAt(revision) ? 1 : 0;
+    const live = this.#keys.countLive(key, end ?? undefined);
+    if (this.#revisions.countAfter(revision) > live) return this.#walkCount({ key, end, revision });
+    const changed = new Set<KeyEntry>();
+    for (const { entry } of this.#revisions.between(revision, this.#head)) {
+      if (entry.key >= key && (end === null || entry.key < end)) changed.add(entry);
+    }
+    let count = live;
+    for (const entry of changed) count += (entry.liveAt(revision) ? 1 : 0) - (entry.live ? 1 : 0);
+    return count;
+  }
+
+  #walkCount(query: RangeQuery): number {
+    let count = 0;
+    for (const _ of this.range(query)) count++;
+    return count;
+  }
+
+  /** All changes with `after` < revision <= `upTo`, in order. */
+  changes(after: number, upTo: number): Generator<Version> {
+    return this.#revisions.between(after, upTo);
+  }
+
+  /** What the key was before `version`: undefined when it did not exist, or when that is compacted. */
+  previous(version: Version): Version | undefined {
+    return version.entry.liveAt(version.modRevision - 1);
+  }
+
+  /** The keys that hang on a lease, at the head. */
+  leasedKeys(lease: bigint): string[] {
+    return [...(this.#leased.get(lease) ?? [])];
+  }
+
+  /** Refuses reads below `revision` from now on. {@link sweep} then frees what nobody can read. */
+  compact(revision: number): void {
+    this.#compacted = Math.max(this.#compacted, revision);
+  }
+
+  /**
+   * Frees up to `limit` versions that ended before the compact revision. Returns false when nothing is left to do. What
+   * changed at the compact revision itself stays in order of revisions: a watch may start there, as with etcd.
+   */
+  sweep(limit: number): boolean {
+    for (let i = 0; i < limit; i++) {
+      const version = this.#revisions.shift(this.#compacted - 1);
+      if (!version) return false;
+      this.#sweepKey(version.entry);
+    }
+    return true;
+  }
+
+  #sweepKey(entry: KeyEntry): void {
+    const { versions } = entry;
+    let ended = 0;
+    while (ended + 1 < versions.length && (versions[ended + 1] as Version).modRevision <= this.#compacted)
+      ended++;
+    const standing = versions[ended];
+    if (standing?.deleted && standing.modRevision <= this.#compacted) ended++;
+    for (const version of versions.splice(0, ended)) this.#slabs.free(version);
+    if (versions.length === 0) this.#keys.remove(entry);
+  }
+
+  /**
+   * Jumps to a revision above all that was used. When it is shown, everything before it is compacted: clients list anew,
+   * as after etcd's `snapshot restore --bump-revision --mark-compacted`.
+   */
+  jump(revision: number): void {
+    this.#head = revision;
+    this.#jumps.push(revision);
+  }
+
+  #adjustLive(key: string, before: Version | undefined, after: Version): void {
+    const lived = before !== undefined && !before.deleted;
+    if (lived !== !after.deleted) this.#keys.adjustLive(key, after.deleted ? -1 : 1);
+  }
+
+  #moveLease(key: string, from: bigint, to: bigint): void {
+    if (from === to) return;
+    if (from) {
+      const keys = this.#leased.get(from);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#leased.delete(from);
+    }
+    if (!to) return;
+    const keys = this.#leased.get(to);
+    if (keys) keys.add(key);
+    else this.#leased.set(to, new Set([key]));
+  }
+}
