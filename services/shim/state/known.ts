@@ -1,0 +1,173 @@
+import { type BeatValue, beatValueSchema } from '../../../shared/beat-value.ts';
+import type { Signal, SignalStatus, StateMessage } from '../../../shared/messages.ts';
+import type { NodeState } from '../../../shared/node.ts';
+import type { Reason } from '../../../shared/reasons.ts';
+import type { MachineConfig } from './config.ts';
+
+/** The local checks, in the order in which a failure is named. Others are ignored. */
+const localChecks = ['nic', 'vnic', 'cni', 'api', 'datastore', 'storage', 'memory', 'cpu'];
+const eastWestChecks = ['beat', 'icmp', 'api'];
+
+/** The last known result of one check. */
+export interface Observation {
+  readonly status: SignalStatus;
+  /** Onset of the status, in milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
+  /** When this status was last confirmed, and until when that counts. */
+  readonly seenMs: number;
+  readonly untilMs: number;
+  readonly severity: Signal['severity'];
+  readonly text: string;
+  /** Lost carrier that counts as a joint failure (`carrierLoss: joint`). */
+  readonly joint: boolean;
+}
+
+/** What the shim knows of its own datastore and of the log link. */
+export interface Datastore {
+  /** The log was compared with the peer's, or needs not be. */
+  readonly logVerified: boolean;
+  /** A follower that never had a mirror. */
+  readonly neverJoined: boolean;
+  /** `works`: the peer's shim answers and the mirror is active, right now. */
+  readonly logLink: 'works' | 'down';
+  /** All that this node wrote alone is merged and in its mirror. */
+  readonly reconverged: boolean;
+  /** What is wrong with this node's own datastore, in a few words; null when nothing is. */
+  readonly failure: string | null;
+}
+
+/** What the peer last said of itself, in its beats or on its state subject. */
+interface PeerStatement {
+  readonly state: NodeState;
+  readonly reason: Reason | null;
+  readonly sinceMs: number;
+  /** Older than this it counts for nothing. */
+  readonly untilMs: number;
+}
+
+/** All that was told since the shim started. Not persisted: it is told again after a restart. */
+export interface Known {
+  readonly checks: Readonly<Record<string, Observation>>;
+  readonly datastore: Datastore | null;
+  readonly datastoreFailedMs: number | null;
+  readonly peerSaid: PeerStatement | null;
+  readonly beat: BeatValue | null;
+  /** The peer restarts and is to be back by then; null when it does not. */
+  readonly restartingUntilMs: number | null;
+  /** First and last sign of life of the prober since it was last silent; null before the first. */
+  readonly proberSince: number | null;
+  readonly proberSeenMs: number | null;
+  /** Without a newer sign of life by then, the prober is silent. */
+  readonly proberUntilMs: number;
+}
+
+export const nothingKnown: Known = {
+  checks: {},
+  datastore: null,
+  datastoreFailedMs: null,
+  peerSaid: null,
+  beat: null,
+  restartingUntilMs: null,
+  proberSince: null,
+  proberSeenMs: null,
+  proberUntilMs: 0,
+};
+
+function isWatched(config: MachineConfig, { area, check }: Signal): boolean {
+  if (area === 'local') return localChecks.includes(check);
+  if (area === 'eastwest') return eastWestChecks.includes(check);
+  return config.testPoints.includes(check);
+}
+
+/** The local checks that were observed, in the order in which a failure is named. */
+export function localObservations({ checks }: Known): { check: string; observation: Observation }[] {
+  return localChecks.flatMap((name) => {
+    const observation = checks[`local.${name}`];
+    return observation ? [{ check: `local.${name}`, observation }] : [];
+  });
+}
+
+/**
+ * An onset is the prober's own `since`, so that restarting the shim does not make failures younger. But what was seen to
+ * change lies between the two sights, whatever a stepped clock says.
+ */
+function onset(signal: Signal, previous: Observation | undefined, nowMs: number): number {
+  if (previous && previous.status === signal.status) return previous.sinceMs;
+  const since = Math.min(Date.parse(signal.since), nowMs);
+  return previous ? Math.max(since, previous.seenMs) : since;
+}
+
+/** A prober that restarts says `unknown` until it has measured: what was known before stays known. */
+function observe(signal: Signal, previous: Observation | undefined, nowMs: number): Observation {
+  if (signal.status === 'unknown' && previous) return previous;
+  return {
+    status: signal.status,
+    sinceMs: onset(signal, previous?.status === 'unknown' ? undefined : previous, nowMs),
+    seenMs: nowMs,
+    untilMs: nowMs + signal.ttl_ms,
+    severity: signal.severity,
+    text: signal.reason || `${signal.check} ${signal.status}`,
+    joint: signal.status === 'failed' && signal.value.carrier_loss === 'joint',
+  };
+}
+
+/** Takes in one signal of this node's own prober. */
+export function learnSignal(config: MachineConfig, known: Known, signal: Signal, nowMs: number): Known {
+  if (!isWatched(config, signal)) return known;
+  const name = `${signal.area}.${signal.check}`;
+  const observation = observe(signal, known.checks[name], nowMs);
+  const learned = { ...known, checks: { ...known.checks, [name]: observation } };
+  return name === 'eastwest.beat' ? learnBeat(learned, signal, nowMs) : learned;
+}
+
+function learnBeat(known: Known, signal: Signal, nowMs: number): Known {
+  const parsed = beatValueSchema.safeParse(signal.value);
+  const beat = parsed.success ? parsed.data : beatValueSchema.parse({});
+  const learned: Known = {
+    ...known,
+    beat,
+    restartingUntilMs: restartingUntil(known, beat, signal, nowMs),
+    proberSince: nowMs <= known.proberUntilMs ? known.proberSince : nowMs,
+    proberSeenMs: nowMs,
+    proberUntilMs: nowMs + signal.ttl_ms,
+  };
+  if (signal.status !== 'ok') return learned;
+  if (beat.peer_state === null) return { ...learned, peerSaid: null };
+  const saidMs = nowMs - beat.peer_state_age_ms;
+  return sayPeer(learned, beat.peer_state, beat.peer_reason, saidMs, nowMs + signal.ttl_ms);
+}
+
+/**
+ * An announced restart has one deadline: hearing the announcement again does not move it. It holds until the peer is heard
+ * again without it, not only until its first beats come.
+ */
+function restartingUntil(known: Known, beat: BeatValue, signal: Signal, nowMs: number): number | null {
+  if (beat.peer_restarting_ms === null) return signal.status === 'ok' ? null : known.restartingUntilMs;
+  if (known.restartingUntilMs !== null) return known.restartingUntilMs;
+  const age = Math.min(Math.max(nowMs - Date.parse(signal.at), 0), signal.ttl_ms);
+  return nowMs - age + beat.peer_restarting_ms;
+}
+
+/** Takes in a message of the peer on `twonode.state.<peer>`. */
+export function learnPeerState(known: Known, message: StateMessage, nowMs: number): Known {
+  const sinceMs = Math.min(Date.parse(message.since), nowMs);
+  return sayPeer(known, message.state, message.reason, sinceMs, nowMs + message.ttl_ms);
+}
+
+function sayPeer(
+  known: Known,
+  state: NodeState,
+  reason: Reason | null,
+  sinceMs: number,
+  untilMs: number,
+): Known {
+  const { peerSaid } = known;
+  const repeated = peerSaid?.state === state && peerSaid.reason === reason;
+  return { ...known, peerSaid: { state, reason, sinceMs: repeated ? peerSaid.sinceMs : sinceMs, untilMs } };
+}
+
+/** Takes in what the shim knows of its own datastore. */
+export function learnDatastore(known: Known, datastore: Datastore, nowMs: number): Known {
+  const failedMs = datastore.failure === null ? null : (known.datastoreFailedMs ?? nowMs);
+  return { ...known, datastore, datastoreFailedMs: failedMs };
+}
