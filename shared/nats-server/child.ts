@@ -23,6 +23,8 @@ export interface NatsServerOptions {
   /** Where the leader listens for the leaf link. */
   leaf?: { host: string; port: number };
   logger: Logger;
+  /** Called whenever the process id has changed. */
+  onPid?: () => void;
 }
 
 /** A supervised nats-server: when it dies it is started again, when this process dies it dies too. */
@@ -43,13 +45,14 @@ export interface NatsServer {
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
   const { binary, ports, folder, logger } = options;
-  await requireFreePorts(wantedPorts(options));
+  await requireFreePorts(natsPorts(options));
   const file = writeConfig(folder, options.config);
   let fault: string | undefined;
   let stderr = '';
   const supervised = supervise({
     name: 'nats-server',
     logger,
+    ...(options.onPid ? { onPid: options.onPid } : {}),
     start: () => {
       const child = spawnTethered(binary, ['--config', file], {
         deathSignal: 'KILL',
@@ -89,7 +92,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   };
 }
 
-function wantedPorts({ ports, leaf }: NatsServerOptions): WantedPort[] {
+/** The TCP ports on which a nats-server listens. */
+export function natsPorts({ ports, leaf }: Pick<NatsServerOptions, 'ports' | 'leaf'>): WantedPort[] {
   const host = '127.0.0.1';
   const wanted = [
     { host, port: ports.nats, purpose: 'the client port of nats-server' },

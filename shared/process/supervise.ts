@@ -18,6 +18,8 @@ export interface SuperviseOptions {
   logger: Logger;
   /** Called at each end that was not asked for. */
   onExit?: (exit: ChildExit) => void;
+  /** Called whenever the process id has changed. */
+  onPid?: () => void;
 }
 
 /** A child process that is started again whenever it ends. */
@@ -31,7 +33,7 @@ export interface Supervised {
 }
 
 /** Starts a child and keeps it running: after an end it waits, from 100 ms doubling to 5 s, and starts it again. */
-export function supervise({ name, start, logger, onExit }: SuperviseOptions): Supervised {
+export function supervise({ name, start, logger, onExit, onPid }: SuperviseOptions): Supervised {
   let child: ChildProcess | undefined;
   let stopping = false;
   let asked = false;
@@ -43,9 +45,11 @@ export function supervise({ name, start, logger, onExit }: SuperviseOptions): Su
     const running = start();
     child = running;
     logger.debug({ child: name, pid: running.pid }, 'started');
+    onPid?.();
     const ended = (exit: ChildExit, error?: Error) => {
       if (child !== running) return;
       child = undefined;
+      onPid?.();
       if (stopping) return;
       if (asked || Date.now() - startedMs > healthyAfterMs) backoffMs = backoffFirstMs;
       timer = setTimeout(run, backoffMs);

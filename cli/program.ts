@@ -1,0 +1,33 @@
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import { etcdCommand } from './commands/etcd.ts';
+import { faultCommand } from './commands/fault.ts';
+import { initCommand } from './commands/init.ts';
+import { proberCommand } from './commands/prober.ts';
+import { runCommand } from './commands/run.ts';
+import { shimCommand } from './commands/shim.ts';
+import { statusCommand } from './commands/status.ts';
+import { webhookCommand } from './commands/webhook.ts';
+
+/** The twonode command. Errors are thrown, see errors.ts. */
+export function createProgram(): Command {
+  const isPlugin = basename(process.argv[1] ?? '').startsWith('kubectl-');
+  const program = new Command(isPlugin ? 'kubectl twonode' : 'twonode')
+    .description('Kubernetes on exactly two machines: an etcd v3 datastore on NATS JetStream')
+    .version('0.1.0')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'twonode: ')) })
+    .exitOverride();
+  for (const command of [
+    runCommand(),
+    proberCommand(),
+    shimCommand(),
+    webhookCommand(),
+    etcdCommand(),
+    initCommand(),
+    statusCommand(),
+    faultCommand(),
+  ]) {
+    program.addCommand(command.copyInheritedSettings(program));
+  }
+  return program;
+}
