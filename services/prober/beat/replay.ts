@@ -1,0 +1,41 @@
+import type { Beat } from './wire.ts';
+
+/** Which beats were accepted so far. */
+export interface Accepted {
+  bootId: string;
+  run: string;
+  /** Highest sequence of this run. */
+  seq: number;
+}
+
+/** What this prober has sent itself: a beat that answers it cannot be an old one. */
+export interface Sent {
+  run: string;
+  /** Sequence of the oldest beat whose answer still counts as fresh, and of the newest. */
+  oldestFresh: number;
+  newest: number;
+}
+
+export type Admission =
+  | { admitted: true; accepted: Accepted }
+  | { admitted: false; why: 'replayed' | 'unconfirmed' };
+
+/**
+ * Decides whether a genuine beat is also a new one.
+ *
+ * Within a run of the peer's prober the sequence must rise. The first beat of another run must name a recent beat of ours
+ * as the last that it heard: no recording can know the id of our run. So a new run is admitted one round trip after it
+ * began; one that never hears us is `unconfirmed`.
+ */
+export function admit(accepted: Accepted | null, sent: Sent, beat: Beat): Admission {
+  const next = { bootId: beat.boot_id, run: beat.run, seq: beat.seq };
+  if (accepted && accepted.run === beat.run && accepted.bootId === beat.boot_id) {
+    return beat.seq > accepted.seq
+      ? { admitted: true, accepted: next }
+      : { admitted: false, why: 'replayed' };
+  }
+  const heard = beat.heard;
+  const fresh =
+    heard !== null && heard.run === sent.run && heard.seq >= sent.oldestFresh && heard.seq <= sent.newest;
+  return fresh ? { admitted: true, accepted: next } : { admitted: false, why: 'unconfirmed' };
+}

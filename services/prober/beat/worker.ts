@@ -1,0 +1,142 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import { BeatLink, type Instant, type LinkVerdict, nothingToSay, type OwnWord } from './link.ts';
+import type { BeatThreadData, FromBeatThread, ToBeatThread } from './protocol.ts';
+
+/**
+ * The beat's own thread: socket, timers and detector on an event loop of their own, so that nothing else in the prober can
+ * delay a beat or a verdict.
+ */
+
+/** The level, while nothing changes: also the prober's sign of life. */
+const levelMs = 1_000;
+/** Time from one attempt to open the socket to the next: the address may not be there yet at boot. */
+const rebindMs = 1_000;
+/** Beats that say goodbye, and the milliseconds between them: 30 % loss leaves no chance of losing all. */
+const farewells = 8;
+const farewellSpacing = 10;
+
+const { identity, bind, peer, resumed } = workerData as BeatThreadData;
+const { interval, downAfter } = identity.settings;
+const startedMs = performance.now();
+const link = new BeatLink(identity, startedMs, resumed);
+
+let word: OwnWord = nothingToSay;
+let stateUntilMs = 0;
+let socket: Socket | null = null;
+let fault: string | null = null;
+let lastPosted = '';
+let lastPostedMs = 0;
+
+function post(message: FromBeatThread): void {
+  parentPort?.postMessage(message);
+}
+
+function instant(): Instant {
+  return { nowMs: performance.now(), wallMs: Date.now() };
+}
+
+function open(): void {
+  const opening = createSocket({ type: isIPv6(bind.address) ? 'udp6' : 'udp4' });
+  opening.on('message', (datagram) => link.receive(datagram, instant()));
+  opening.on('listening', () => {
+    socket = opening;
+    reportFault(null);
+  });
+  opening.on('error', (error: NodeJS.ErrnoException) => {
+    socket = null;
+    reportFault(`${bind.address} port ${bind.port}: ${error.code ?? error.message}`);
+    opening.close();
+    setTimeout(open, rebindMs);
+  });
+  opening.bind(bind.port, bind.address);
+}
+
+function reportFault(now: string | null): void {
+  if (now === fault) return;
+  fault = now;
+  post({ kind: 'socket', fault });
+}
+
+function send(done?: () => void): void {
+  // A send fails while the link has no route: the peer's silence says the same, and the next beat tries again.
+  if (socket) socket.send(link.next(instant()), peer.port, peer.address, () => done?.());
+  else done?.();
+}
+
+function beat(): void {
+  const { nowMs } = instant();
+  if (word.state !== null && nowMs > stateUntilMs) say({ ...nothingToSay, api: word.api });
+  send();
+  link.tick(nowMs);
+  report(nowMs);
+}
+
+/** Posts the verdict when something a reader acts on changed, and else as a level. */
+function report(nowMs: number): void {
+  const verdict = judge(nowMs);
+  // A verdict is near: until then the last one of the prober before this one stays in force.
+  if (verdict.status === 'unknown' && nowMs - startedMs < 2 * downAfter) return;
+  const essence = essenceOf(verdict);
+  if (essence === lastPosted && nowMs - lastPostedMs < levelMs) return;
+  lastPosted = essence;
+  lastPostedMs = nowMs;
+  post({ kind: 'verdict', verdict });
+}
+
+/** Who cannot listen cannot tell silence from death. */
+function judge(nowMs: number): LinkVerdict {
+  const verdict = link.verdict(nowMs);
+  if (fault === null) return verdict;
+  return { ...verdict, status: 'unknown', reason: `cannot listen for beats on ${fault}` };
+}
+
+function essenceOf({ status, reason, value }: LinkVerdict): string {
+  return JSON.stringify([
+    status,
+    reason,
+    value.peer_state,
+    value.peer_reason,
+    value.peer_epoch,
+    value.peer_boot_id,
+    value.peer_api,
+    value.peer_leaving,
+    value.peer_restarting_ms === null,
+    value.peer_config_digest,
+    value.one_way,
+  ]);
+}
+
+function say(next: OwnWord): void {
+  word = next;
+  link.say(word);
+}
+
+function farewell(left: number): void {
+  send(() => {
+    if (left > 1) setTimeout(farewell, farewellSpacing, left - 1);
+    else process.exit(0);
+  });
+}
+
+function take(message: ToBeatThread): void {
+  switch (message.kind) {
+    case 'state':
+      stateUntilMs = performance.now() + message.ttlMs;
+      say({ ...word, ...message.word });
+      break;
+    case 'api':
+      say({ ...word, api: message.status });
+      break;
+    case 'farewell':
+      clearInterval(beating);
+      say({ ...word, leaving: message.leaving, restartingMs: message.restartingMs });
+      farewell(farewells);
+      break;
+  }
+}
+
+open();
+const beating = setInterval(beat, interval);
+parentPort?.on('message', take);

@@ -1,0 +1,67 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Gauge, Histogram, type Registry } from 'prom-client';
+import { signalStatuses } from '../../shared/messages.ts';
+import type { LinkValue } from './beat/link.ts';
+import type { Measured } from './board.ts';
+import type { ProbeResult } from './schedule.ts';
+
+/** The prober's own metrics. Their labels are bounded by the checks that the configuration names. */
+export class ProberMetrics {
+  readonly #status: Gauge<'area' | 'check' | 'status'>;
+  readonly #duration: Histogram<'area' | 'check'>;
+  readonly #rtt: Gauge;
+  readonly #loss: Gauge;
+  readonly #offset: Gauge;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#status = new Gauge({
+      name: 'twonode_probe_status',
+      help: 'Status of each check: 1 for the current one, 0 for the others.',
+      labelNames: ['area', 'check', 'status'],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'twonode_probe_duration_seconds',
+      help: 'Time that one run of a check took.',
+      labelNames: ['area', 'check'],
+      buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5],
+      registers,
+    });
+    const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+    this.#rtt = gauge('twonode_peer_rtt_seconds', 'Average round trip of the beats.');
+    this.#loss = gauge('twonode_peer_loss_ratio', 'Beats of the peer lost within the last 10 s, 0 to 1.');
+    this.#offset = gauge('twonode_peer_clock_offset_seconds', "The peer's clock minus this node's.");
+    addEventLoopLag(registry);
+  }
+
+  result({ probe: { area, check }, durationMs }: ProbeResult): void {
+    this.#duration.observe({ area, check }, durationMs / 1000);
+  }
+
+  signal({ area, check, status }: Measured): void {
+    for (const other of signalStatuses) {
+      this.#status.set({ area, check, status: other }, other === status ? 1 : 0);
+    }
+  }
+
+  link({ rtt_ms, loss_percent, clock_offset_ms }: LinkValue): void {
+    if (rtt_ms !== null) this.#rtt.set(rtt_ms / 1000);
+    if (loss_percent !== null) this.#loss.set(loss_percent / 100);
+    if (clock_offset_ms !== null) this.#offset.set(clock_offset_ms / 1000);
+  }
+}
+
+function addEventLoopLag(registry: Registry): void {
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  new Gauge({
+    name: 'twonode_event_loop_lag_seconds',
+    help: 'Longest delay of the event loop of the main thread since the last scrape; the beat has its own.',
+    registers: [registry],
+    collect() {
+      this.set(Number.isFinite(delay.max) ? delay.max / 1e9 : 0);
+      delay.reset();
+    },
+  });
+}

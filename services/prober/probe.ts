@@ -1,0 +1,31 @@
+import type { HealthArea } from '../../shared/subjects.ts';
+import type { Verdict } from './verdict.ts';
+
+/** What a failure of a check means for the node. */
+export type Severity = 'fatal' | 'warning';
+
+/** One check: what runs, how often, and when its verdict counts. */
+export interface Probe {
+  area: HealthArea;
+  check: string;
+  severity: Severity;
+  /** Milliseconds from the start of one run to the start of the next. */
+  interval: number;
+  /** Milliseconds after which a run has not answered. */
+  timeout: number;
+  /** Failures in a row until it counts as failed, >= 1. */
+  failureThreshold: number;
+  /** Successes in a row until a failed check counts as ok again, >= 1. */
+  successThreshold: number;
+  /** What is looked at and how, for the table of `twonode probe`. */
+  how: string;
+  /** What a person does about a failure. */
+  advice: string;
+  /** Reads and judges. It may throw, and it may hang: the schedule answers for that. */
+  run: () => Promise<Verdict>;
+}
+
+/** The name of a check across areas: `local.nic`. */
+export function probeKey(probe: Pick<Probe, 'area' | 'check'>): string {
+  return `${probe.area}.${probe.check}`;
+}

@@ -1,0 +1,33 @@
+import { failed, ok, type Verdict } from '../verdict.ts';
+import { type HttpReading, readHttp } from './http.ts';
+
+/**
+ * Judges the answer to GET /readyz of a kube-apiserver. Anonymous callers may read it by default (ClusterRole
+ * `system:public-info-viewer`); where that was taken away, 401 and 403 still show that the server answers.
+ * @param whose `API` or `API of node-b`, how the reason begins
+ */
+export function judgeReadyz(reading: HttpReading, whose: string): Verdict {
+  if (!reading.answered) {
+    const reason = reading.timedOut ? `${whose} does not answer` : `${whose}: ${reading.fault}`;
+    return failed(reason, { http_status: null, timed_out: reading.timedOut });
+  }
+  const { status, body } = reading;
+  const value = { http_status: status };
+  if (status === 200) return ok(value);
+  if (status === 401 || status === 403) {
+    return ok(value, `${whose} answers, but /readyz is not open to anonymous callers (HTTP ${status})`);
+  }
+  const checks = failedChecks(body);
+  const detail = checks.length > 0 ? `: ${checks.join(', ')}` : '';
+  return failed(`${whose} is not ready (HTTP ${status}${detail})`, { ...value, failed_checks: checks });
+}
+
+/** The names of the checks that failed, from the lines `[-]etcd failed: reason withheld` of the answer; at most five. */
+function failedChecks(body: string): string[] {
+  return [...body.matchAll(/^\[-\](\S+)/gm)].map((match) => match[1] ?? '').slice(0, 5);
+}
+
+/** Asks the own kube-apiserver whether it is ready. */
+export async function probeApi(url: string, timeoutMs: number): Promise<Verdict> {
+  return judgeReadyz(await readHttp(url, timeoutMs), 'API');
+}

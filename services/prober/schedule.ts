@@ -1,0 +1,82 @@
+import { type Probe, probeKey } from './probe.ts';
+import { faultOf, unknown, type Verdict } from './verdict.ts';
+
+/** One finished (or given up) run of a probe. */
+export interface ProbeResult {
+  probe: Probe;
+  verdict: Verdict;
+  /** Milliseconds the run took, or the time after which it was given up. */
+  durationMs: number;
+}
+
+export interface Schedule {
+  /** Runs a check now instead of waiting for its interval; nothing happens while it is running. */
+  poke(key: string): void;
+  stop(): void;
+}
+
+/** Added to a probe's own limit before the schedule gives it up: a probe that keeps its limit answers for itself. */
+const grace = 500;
+
+/**
+ * Runs each probe at its interval, each on its own: one that hangs or throws becomes `unknown` with a reason and delays no
+ * other. A probe that hangs is not started again before it comes back, so at most one run of each is under way.
+ */
+export function startSchedule(probes: Probe[], onResult: (result: ProbeResult) => void): Schedule {
+  const loops = new Map(probes.map((probe) => [probeKey(probe), startLoop(probe, onResult)]));
+  return {
+    poke: (key) => loops.get(key)?.poke(),
+    stop: () => {
+      for (const loop of loops.values()) loop.stop();
+    },
+  };
+}
+
+function startLoop(probe: Probe, onResult: (result: ProbeResult) => void) {
+  let running = false;
+  let stopped = false;
+  const start = () => {
+    if (running || stopped) return;
+    running = true;
+    timer.refresh();
+    void runProbe(probe, (result) => {
+      if (!stopped) onResult(result);
+    }).then(() => {
+      running = false;
+    });
+  };
+  const timer = setInterval(start, probe.interval);
+  start();
+  return {
+    poke: start,
+    stop: () => {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+/**
+ * Runs a probe once and reports exactly one result: its verdict, or `unknown` when it throws or hangs.
+ * @returns when the probe itself has ended, which for one that hangs may be never
+ */
+export async function runProbe(probe: Probe, onResult: (result: ProbeResult) => void): Promise<void> {
+  const started = performance.now();
+  let reported = false;
+  const report = (verdict: Verdict) => {
+    if (reported) return;
+    reported = true;
+    onResult({ probe, verdict, durationMs: performance.now() - started });
+  };
+  const limit = setTimeout(
+    () => report(unknown(`${probe.check}: the probe hangs (no result in ${probe.timeout} ms)`)),
+    probe.timeout + grace,
+  );
+  try {
+    report(await probe.run());
+  } catch (error) {
+    report(unknown(`${probe.check}: the probe failed (${faultOf(error)})`));
+  } finally {
+    clearTimeout(limit);
+  }
+}
