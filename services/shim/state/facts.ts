@@ -1,5 +1,5 @@
 import type { MachineConfig } from './config.ts';
-import { type Known, localObservations, type Observation } from './known.ts';
+import { jointCarrierLoss, type Known, localObservations, type Observation } from './known.ts';
 import type { Memory } from './persisted.ts';
 import type { Facts, Failure, PeerFacts } from './rules.ts';
 
@@ -24,15 +24,20 @@ export function everHealthy({ checks }: Known, before: readonly string[]): strin
   return [...new Set([...before, ...healthy])];
 }
 
-/** A failure that counts: its severity says so, and it is not the first start of API or CNI. */
-export function isFatal(memory: Memory, check: string, observation: Observation): boolean {
-  if (observation.status !== 'failed' || observation.severity !== 'fatal' || observation.joint) return false;
+/**
+ * A failure that counts: its severity says so, and it is not the first start of API or CNI. A joint loss of carrier takes the
+ * interfaces that hang on the NIC with it, and is no local failure.
+ */
+export function isFatal({ memory, known }: Sources, check: string, observation: Observation): boolean {
+  if (observation.status !== 'failed' || observation.severity !== 'fatal') return false;
+  if (observation.carrierLost && jointCarrierLoss(known)) return false;
   return !fatalOnceHealthy.includes(check) || memory.everHealthy.includes(check);
 }
 
-function localFailure({ memory, known }: Sources): Failure | null {
+function localFailure(sources: Sources): Failure | null {
+  const { known } = sources;
   for (const { check, observation } of localObservations(known)) {
-    if (isFatal(memory, check, observation)) {
+    if (isFatal(sources, check, observation)) {
       return { check, text: observation.text, sinceMs: observation.sinceMs };
     }
   }
@@ -67,14 +72,15 @@ export function isPeerRestarting({ known, nowMs }: Sources): boolean {
   return known.restartingUntilMs !== null && nowMs < known.restartingUntilMs;
 }
 
-function peerHealth({ config, memory, known, nowMs }: Sources): PeerFacts['health'] {
+function peerHealth(sources: Sources): PeerFacts['health'] {
+  const { config, known, nowMs } = sources;
   const said = known.peerSaid;
   if (said?.state === 'Impaired' && nowMs <= said.untilMs) {
     const passing = said.reason === 'starting' || said.reason === 'prober-silent';
     if (!passing || nowMs - said.sinceMs >= config.staleAfterMs) return 'impaired';
   }
   const api = known.checks['eastwest.api'];
-  return api && isFatal(memory, 'eastwest.api', api) ? 'api-failed' : 'healthy';
+  return api && isFatal(sources, 'eastwest.api', api) ? 'api-failed' : 'healthy';
 }
 
 /** A stall counts from the moment when the link went down or the peer was heard, whichever is later. */
@@ -116,7 +122,7 @@ export function northSouthLost(sources: Sources): Failure | null {
   const lostMs = points.map((point) => pointLostMs(point, sources)).filter((ms) => ms !== null);
   const counts = points.some((point) => (point?.severity ?? 'fatal') === 'fatal');
   const allLostMs = counts && lostMs.length === points.length ? Math.max(...lostMs) : null;
-  const carrier = localObservations(known).find(({ observation }) => observation.joint)?.observation;
+  const carrier = jointCarrierLoss(known);
   if (carrier) {
     const sinceMs = Math.min(carrier.sinceMs, allLostMs ?? nowMs);
     return { check: 'northsouth', text: carrier.text, sinceMs };

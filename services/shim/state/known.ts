@@ -18,7 +18,9 @@ export interface Observation {
   readonly untilMs: number;
   readonly severity: Signal['severity'];
   readonly text: string;
-  /** Lost carrier that counts as a joint failure (`carrierLoss: joint`). */
+  /** An interface failed because its carrier is lost. */
+  readonly carrierLost: boolean;
+  /** Lost carrier counts as a joint failure (`carrierLoss: joint`). */
   readonly joint: boolean;
 }
 
@@ -79,6 +81,12 @@ function isWatched(config: MachineConfig, { area, check }: Signal): boolean {
   return config.testPoints.includes(check);
 }
 
+/** The node's lost carrier, if that counts as a joint failure; else null. */
+export function jointCarrierLoss({ checks }: Known): Observation | null {
+  const nic = checks['local.nic'];
+  return nic?.joint ? nic : null;
+}
+
 /** The local checks that were observed, in the order in which a failure is named. */
 export function localObservations({ checks }: Known): { check: string; observation: Observation }[] {
   return localChecks.flatMap((name) => {
@@ -100,6 +108,7 @@ function onset(signal: Signal, previous: Observation | undefined, nowMs: number)
 /** A prober that restarts says `unknown` until it has measured: what was known before stays known. */
 function observe(signal: Signal, previous: Observation | undefined, nowMs: number): Observation {
   if (signal.status === 'unknown' && previous) return previous;
+  const carrierLost = signal.status === 'failed' && signal.value.kind === 'carrier';
   return {
     status: signal.status,
     sinceMs: onset(signal, previous?.status === 'unknown' ? undefined : previous, nowMs),
@@ -107,7 +116,8 @@ function observe(signal: Signal, previous: Observation | undefined, nowMs: numbe
     untilMs: nowMs + signal.ttl_ms,
     severity: signal.severity,
     text: signal.reason || `${signal.check} ${signal.status}`,
-    joint: signal.status === 'failed' && signal.value.carrier_loss === 'joint',
+    carrierLost,
+    joint: carrierLost && signal.value.carrier_loss === 'joint',
   };
 }
 

@@ -22,10 +22,10 @@ const prober: Check = ({ known, startedMs }, facts) => {
   return [{ about: 'prober', text: `the prober is silent since ${since}; the last state stays in force` }];
 };
 
-const local: Check = ({ memory, known }) =>
-  localObservations(known)
+const local: Check = (sources) =>
+  localObservations(sources.known)
     .filter(({ check, observation }) => {
-      if (observation.severity === 'off' || isFatal(memory, check, observation)) return false;
+      if (observation.severity === 'off' || isFatal(sources, check, observation)) return false;
       return observation.status === 'warning' || observation.status === 'failed';
     })
     .map(({ check, observation }) => ({ about: check, text: observation.text }));

@@ -369,7 +369,9 @@ function lostNic(node: SimulatedNode): boolean {
 
 /** `joint` and `warning-only` are kinds of a failure, all else is its text. */
 function wording(check: string, word: string): Partial<Condition> {
-  if (word === 'joint') return { text: 'eth0: carrier lost', joint: true };
+  if (word === 'joint') {
+    return { text: `${check}: carrier lost`, value: { kind: 'carrier', carrier_loss: 'joint' } };
+  }
   if (word === 'warning-only') return { text: `${check} failed`, severity: 'warning' };
   return { text: word || `${check} failed` };
 }

@@ -3,11 +3,11 @@ import type { Signal } from '../../../../shared/messages.ts';
 /** What a check finds when it looks. */
 export type Condition = Pick<Signal, 'status' | 'severity'> & {
   readonly text: string;
-  /** Lost carrier with `carrierLoss: joint`. */
-  readonly joint: boolean;
+  /** What the prober measured. */
+  readonly value: Signal['value'];
 };
 
-export const fine: Condition = { status: 'ok', text: '', severity: 'fatal', joint: false };
+export const fine: Condition = { status: 'ok', text: '', severity: 'fatal', value: {} };
 
 export function failing(text: string): Condition {
   return { ...fine, status: 'failed', text };
@@ -79,7 +79,7 @@ export class SimulatedProber {
 
   private signal(name: string, probe: Probe, beatValue: Signal['value'], nowMs: number): Signal {
     const [area, check = ''] = name.split('.') as [Signal['area'], string];
-    const { status, text, severity, joint } = probe.noticed;
+    const { status, text, severity, value } = probe.noticed;
     probe.publishedMs = nowMs;
     return {
       v: 1,
@@ -94,7 +94,7 @@ export class SimulatedProber {
       reason: text,
       severity,
       boot_id: this.bootId,
-      value: name === 'eastwest.beat' ? beatValue : joint ? { carrier_loss: 'joint' } : {},
+      value: name === 'eastwest.beat' ? beatValue : value,
     };
   }
 }
