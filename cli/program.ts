@@ -27,7 +27,13 @@ export function createProgram(): Command {
     statusCommand(),
     faultCommand(),
   ]) {
-    program.addCommand(command.copyInheritedSettings(program));
+    program.addCommand(command);
   }
+  inheritSettings(program);
   return program;
+}
+
+/** commander passes settings on only to commands that are made after them. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
 }

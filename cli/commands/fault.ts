@@ -5,10 +5,7 @@ export function faultCommand(): Command {
   const command = new Command('fault')
     .description('break and heal a cluster of "npm start"')
     .option('--data-dir <folder>', 'folder of the cluster; default: the one of this clone');
-  const add = (name: string, description: string) => {
-    const child = command.command(name).description(description);
-    return child;
-  };
+  const add = (name: string, description: string) => command.command(name).description(description);
   const inject = async (fault: Fault) => {
     const { defaultDataDir, readClusterFile } = await import('../cluster/cluster-file.ts');
     const { requestFault } = await import('../cluster/control-client.ts');

@@ -1,4 +1,7 @@
 import { Command } from 'commander';
+import { reportError } from '../errors.ts';
+import { exitStatusOf, overviewOf } from '../status/overview.ts';
+import { renderOverview } from '../status/render.ts';
 import type { StatusFlags } from '../status/servers.ts';
 
 export function statusCommand(): Command {
@@ -11,16 +14,22 @@ export function statusCommand(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExit status: 0 healthy, 1 restricted, 2 impaired, 3 unknown.')
     .action(async ({ json, ...flags }: StatusFlags & { json?: boolean }) => {
-      const { serversToAsk } = await import('../status/servers.ts');
-      const { askStates } = await import('../status/ask.ts');
-      const { exitStatusOf, overviewOf } = await import('../status/overview.ts');
-      const { renderOverview } = await import('../status/render.ts');
-      const servers = serversToAsk(flags);
-      const overview = overviewOf(await askStates(servers));
-      if (json) console.log(JSON.stringify(overview, null, 2));
-      else if (overview.nodes.length === 0)
-        console.error(`twonode: no shim answers through ${servers.join(', ')}`);
-      else process.stdout.write(renderOverview(overview, Date.now()));
-      process.exitCode = exitStatusOf[overview.health];
+      process.exitCode = await printStatus(flags, json ?? false).catch((error) => {
+        reportError(error);
+        return exitStatusOf.unknown;
+      });
     });
+}
+
+/** Returns the exit status. */
+async function printStatus(flags: StatusFlags, json: boolean): Promise<number> {
+  const { serversToAsk } = await import('../status/servers.ts');
+  const { askStates } = await import('../status/ask.ts');
+  const servers = serversToAsk(flags);
+  const overview = overviewOf(await askStates(servers));
+  if (json) console.log(JSON.stringify(overview, null, 2));
+  else if (overview.nodes.length === 0)
+    console.error(`twonode: no shim answers through ${servers.join(', ')}`);
+  else process.stdout.write(renderOverview(overview, Date.now()));
+  return exitStatusOf[overview.health];
 }

@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util';
+import { addCounts, type Counts, summaryLine } from './runner/count.ts';
+import { findJobs, type Job } from './runner/jobs.ts';
+
+// Everything that must pass before a change lands. `npm test -- --only TEXT` runs what has TEXT in its name.
+
+/** The machine may have two cores. */
+const unitsAtOnce = 2;
+
+async function runJob(job: Job): Promise<Counts> {
+  const ended = await job.run();
+  const counts = job.count(ended);
+  const seconds = (ended.durationMs / 1_000).toFixed(1);
+  console.log(
+    `${counts.failed > 0 ? 'FAILED' : 'ok    '} ${job.name} (${summaryLine(counts)}, ${seconds} s)`,
+  );
+  if (counts.failed > 0) console.log(ended.output);
+  return counts;
+}
+
+/** Runs the jobs in their order, at most `atOnce` at a time. */
+async function runAll(jobs: Job[], atOnce: number): Promise<Counts[]> {
+  const waiting = [...jobs];
+  const counts: Counts[] = [];
+  const worker = async () => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) counts.push(await runJob(job));
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return counts;
+}
+
+function wantedText(): string {
+  try {
+    return parseArgs({ options: { only: { type: 'string', default: '' } } }).values.only;
+  } catch (error) {
+    console.error(`npm test: ${(error as Error).message.split('\n')[0]}`);
+    process.exit(2);
+  }
+}
+
+const text = wantedText();
+const jobs = (await findJobs()).filter(({ name }) => name.includes(text));
+if (jobs.length === 0) {
+  console.error(`npm test: nothing has "${text}" in its name`);
+  process.exit(2);
+}
+const checks = jobs.filter(({ name }) => !name.endsWith('.js'));
+const units = jobs.filter(({ name, alone }) => name.endsWith('.js') && !alone);
+const wholes = jobs.filter(({ name, alone }) => name.endsWith('.js') && alone);
+const counts = addCounts([
+  ...(await runAll(checks, 1)),
+  ...(await runAll(units, unitsAtOnce)),
+  ...(await runAll(wholes, 1)),
+]);
+console.log(summaryLine(counts));
+process.exitCode = counts.failed > 0 ? 1 : 0;
