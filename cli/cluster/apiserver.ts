@@ -20,6 +20,7 @@ const stopLimitMs = 3_000;
 export class Apiserver {
   readonly url: string;
   readonly kubeconfig: string;
+  pid: number | undefined;
   private readonly logFile: string;
   private readonly launch: () => Supervised;
   /** Called whenever the process id has changed. */
@@ -49,12 +50,11 @@ export class Apiserver {
           closeSync(log);
           return child;
         },
-        onPid: () => this.onPid(),
+        onPid: (pid) => {
+          this.pid = pid;
+          this.onPid();
+        },
       });
-  }
-
-  get pid(): number | undefined {
-    return this.supervised?.pid;
   }
 
   start(): void {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeConfiguration } from '../../shared/config/schema.ts';
@@ -64,7 +64,7 @@ export class LoopbackCluster {
       pid: process.pid,
       control: await this.openControl(faults),
       config: prepared.configFile,
-      kubectl: binaries.kubectl,
+      kubectl: binaries.kubectl && linkKubectl(binaries.kubectl, dataDir),
       nodes: members.map(({ described }) => described),
     };
     this.closers.add(() => rmSync(clusterFile(dataDir), { force: true }));
@@ -147,6 +147,14 @@ export class LoopbackCluster {
     });
     await Promise.all(starts);
   }
+}
+
+/** A short name for the right kubectl: the one on PATH may be too old. */
+function linkKubectl(kubectl: string, dataDir: string): string {
+  const link = join(dataDir, 'kubectl');
+  rmSync(link, { force: true });
+  symlinkSync(kubectl, link);
+  return link;
 }
 
 function apiserverPid(pid: number | undefined): ClusterNode['pids'] {

@@ -30,7 +30,7 @@ export function welcome(cluster: Cluster, states: Map<string, NodeState | null>,
 
 function withKubernetes({ kubectl, nodes }: Cluster): string {
   const [leader, follower] = nodes.map((node) => {
-    return `${kubectl ?? 'kubectl'} --kubeconfig ${here(node.kubeconfig ?? '')}`;
+    return `${kubectl ? here(kubectl) : 'kubectl'} --kubeconfig ${here(node.kubeconfig ?? '')}`;
   });
   return [
     'Three things to try, in another terminal:',

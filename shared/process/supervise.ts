@@ -18,8 +18,8 @@ export interface SuperviseOptions {
   logger: Logger;
   /** Called at each end that was not asked for. */
   onExit?: (exit: ChildExit) => void;
-  /** Called whenever the process id has changed. */
-  onPid?: () => void;
+  /** Called whenever the process id has changed; undefined between an end and the next start. */
+  onPid?: (pid: number | undefined) => void;
 }
 
 /** A child process that is started again whenever it ends. */
@@ -45,11 +45,11 @@ export function supervise({ name, start, logger, onExit, onPid }: SuperviseOptio
     const running = start();
     child = running;
     logger.debug({ child: name, pid: running.pid }, 'started');
-    onPid?.();
+    onPid?.(running.pid);
     const ended = (exit: ChildExit, error?: Error) => {
       if (child !== running) return;
       child = undefined;
-      onPid?.();
+      onPid?.(undefined);
       if (stopping) return;
       if (asked || Date.now() - startedMs > healthyAfterMs) backoffMs = backoffFirstMs;
       timer = setTimeout(run, backoffMs);
