@@ -22,10 +22,11 @@ import { checkDeleteRange, checkPut, checkTxn } from './kv/check-txn.ts';
 import { Transaction } from './kv/transaction.ts';
 import type { LeaseExpiry } from './lease/expiry.ts';
 import { FencedError, StoreFullError } from './log/fenced-publisher.ts';
-import { type GroupCommit, OverloadedError } from './log/group-commit.ts';
+import { type GroupCommit, type LogPosition, OverloadedError } from './log/group-commit.ts';
 import type { Cause, Entry } from './log/record.ts';
 import { WireError, Writer } from './protobuf/wire.ts';
 import type { Database } from './store/database.ts';
+import type { Version } from './store/version.ts';
 
 /** etcd's largest lease TTL, in seconds. */
 const leaseTtlMaxSeconds = 9_000_000_000;
@@ -42,6 +43,8 @@ export interface LocalWritesOptions {
   newLeaseId: () => bigint;
   /** A clock that never goes back, in milliseconds. */
   monotonicMs: () => number;
+  /** Called with the changes of each transaction, before they are in the log. */
+  onChanges?: (changes: readonly Version[], cause: Cause) => void;
   logger: Logger;
 }
 
@@ -57,6 +60,14 @@ export class LocalWrites implements Writes {
     for (const [id, ttlSeconds] of database.leases) expiry.start(id, ttlSeconds, monotonicMs());
     this.#expiryTimer = setInterval(() => this.#expire(), 500);
     this.#sweep();
+  }
+
+  /** Ends the writer in order: what waits is finished. Returns where the log stands then. */
+  async finish(): Promise<LogPosition> {
+    clearInterval(this.#expiryTimer);
+    await this.#options.commit.settled().catch(() => undefined);
+    this.#options.commit.stop(new FencedError('the writer was closed'));
+    return this.#options.commit.position;
   }
 
   /** Ends the writer: what waits is rejected, leases are left to who comes next. */
@@ -124,8 +135,12 @@ export class LocalWrites implements Writes {
     const transaction = new Transaction(database.store, database.leases);
     const writer = new Writer();
     run(transaction, writer);
-    if (transaction.changes.length === 0) await commit.settled();
-    else await commit.append([revisionEntry(transaction, 'client')]);
+    if (transaction.changes.length === 0) {
+      await commit.settled();
+    } else {
+      this.#options.onChanges?.(transaction.changes, 'client');
+      await commit.append([revisionEntry(transaction, 'client')]);
+    }
     return writer.finish();
   }
 
@@ -183,7 +198,10 @@ export class LocalWrites implements Writes {
     const ttlSeconds = database.leases.get(id) ?? 0;
     database.leases.delete(id);
     const entries: Entry[] = [{ kind: 'lease-revoke', id }];
-    if (transaction.changes.length > 0) entries.unshift(revisionEntry(transaction, cause));
+    if (transaction.changes.length > 0) {
+      this.#options.onChanges?.(transaction.changes, cause);
+      entries.unshift(revisionEntry(transaction, cause));
+    }
     return commit.append(entries, () => database.leases.set(id, ttlSeconds)).then(() => expiry.stop(id));
   }
 

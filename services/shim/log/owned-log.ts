@@ -5,6 +5,7 @@ import { Database, type Epoch } from '../store/database.ts';
 import { FencedPublisher } from './fenced-publisher.ts';
 import { GroupCommit, type LogPosition } from './group-commit.ts';
 import { replayLog } from './open-log.ts';
+import type { LogRecord } from './record.ts';
 import { createLogStream, findStream } from './stream.ts';
 
 /** How long a JetStream API request may take, in milliseconds. */
@@ -16,12 +17,17 @@ export interface OwnedLogOptions {
   subject: string;
   maxBytes: number;
   logger: Logger;
+  /** What the log is folded on top of; default: nothing. */
+  database?: Database;
+  /** Called for each record before it is applied. */
+  onRecord?: (record: LogRecord) => void;
 }
 
 /** A log that is read and can be written, once {@link OwnedLog.begin} says under which epoch. */
 export interface OwnedLog {
   readonly database: Database;
-  readonly position: LogPosition;
+  /** Where it stands. Whoever closes its writer notes it here for the next one. */
+  position: LogPosition;
   /** Size of the stream in bytes. */
   bytes(): Promise<number>;
 }
@@ -46,7 +52,7 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const manager = await streamManager(connection);
   const found = await findStream(manager, stream);
   const info = found ?? (await createLogStream(manager, { name: stream, subject, maxBytes }));
-  const database = new Database();
+  const { database = new Database(), onRecord } = options;
   const { first_seq, last_seq } = info.state;
   const startedMs = performance.now();
   const position = await replayLog(
@@ -55,6 +61,7 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
     first_seq || 1,
     last_seq,
     (record) => {
+      onRecord?.(record);
       database.apply(record);
       database.store.show(record.lastRevision);
     },

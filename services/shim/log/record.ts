@@ -20,9 +20,9 @@ const causes: readonly Cause[] = ['client', 'lease-expiry', 'merge'];
 /** What the two nodes wrote under one key while apart, when the merge took the leader's. Null is a deletion. */
 export interface Conflict {
   key: string;
-  /** Encoded KeyValue, or null. */
+  /** The leader's encoded KeyValue, which stays, or null. */
   leader: Uint8Array | null;
-  /** Encoded KeyValue, or null. */
+  /** The value that the follower wrote, or null. */
   follower: Uint8Array | null;
   /** When the follower wrote it, in ms since the Unix epoch. */
   followerTimeMs: number;

@@ -23,6 +23,12 @@ export class Database {
   /** For each overlay, the revision of its own up to which it is merged. */
   readonly merged = new Map<string, number>();
   readonly conflicts: Conflict[] = [];
+  /**
+   * What the merge of the newest overlay made of its keys: the revision, or 0 for a deletion. So a merge that was broken
+   * off and is done again knows its own changes from the leader's.
+   */
+  readonly mergedKeys = new Map<string, number>();
+  #mergingOverlay = '';
 
   get epoch(): Epoch | undefined {
     return this.epochs[this.epochs.length - 1];
@@ -39,6 +45,7 @@ export class Database {
         for (const change of entry.changes) {
           const kv = readKeyValue(change as Buffer);
           this.store.insert(kv.key, kv, kv.value);
+          if (entry.cause === 'merge') this.mergedKeys.set(kv.key, kv.version ? kv.modRevision : 0);
         }
         return;
       case 'lease-grant':
@@ -57,6 +64,7 @@ export class Database {
         this.store.jump(entry.revision);
         return;
       case 'overlay':
+        this.beginMerge(entry.id);
         return;
       case 'merged':
         this.merged.set(entry.overlay, entry.position);
@@ -64,6 +72,18 @@ export class Database {
       case 'conflict':
         this.conflicts.push(copyConflict(entry.conflict));
     }
+  }
+
+  /** Forgets what the merge of another overlay made of its keys. */
+  beginMerge(overlay: string): void {
+    if (overlay !== this.#mergingOverlay) this.mergedKeys.clear();
+    this.#mergingOverlay = overlay;
+  }
+
+  /** Puts back what {@link mergedKeys} was before a merge that the log did not take. */
+  restoreMerge(before: ReadonlyMap<string, number>): void {
+    this.mergedKeys.clear();
+    for (const [key, revision] of before) this.mergedKeys.set(key, revision);
   }
 }
 

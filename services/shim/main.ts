@@ -1,0 +1,105 @@
+import { mkdirSync } from 'node:fs';
+import { readBootId } from '../../shared/boot-id.ts';
+import { connectBus } from '../../shared/bus.ts';
+import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
+import { onShutdown, UserError } from '../../shared/lifecycle.ts';
+import { createLogger } from '../../shared/logger.ts';
+import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
+import { mutationLists } from '../../shared/mutation/lists.ts';
+import { servicesUser } from '../../shared/nats-server/config.ts';
+import { nodePaths } from '../../shared/paths.ts';
+import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
+import { etcdServices } from './etcd/api.ts';
+import { createGrpcServer, listen } from './etcd/grpc-server.ts';
+import { streamManager } from './log/owned-log.ts';
+import { registerMetrics } from './metrics.ts';
+import { FollowerNode } from './node/follower-node.ts';
+import { LeaderNode } from './node/leader-node.ts';
+import type { NodeContext, ShimNode } from './node/node.ts';
+import { type StateService, startStateService } from './state/service.ts';
+import { VerifiedPoint } from './verified-point.ts';
+
+/** etcd's defaults: a request that waits for consensus, and idle watchers' progress. In milliseconds. */
+const requestTimeoutMs = 7_000;
+const watchProgressIntervalMs = 600_000;
+const grpcOverheadBytes = 512 * 1024;
+const stopLimitMs = 15_000;
+
+/**
+ * Runs the shim of one node: the etcd v3 endpoint on the log, and the state machine. Resolves when it serves.
+ * @throws UserError
+ */
+export async function runShim(config: TwoNodeConfiguration, name: string): Promise<void> {
+  const pair = nodePair(config, name);
+  const paths = nodePaths(config, name);
+  const logger = createLogger('shim', config.logLevel, { node: name });
+  mkdirSync(paths.root, { recursive: true, mode: 0o700 });
+  const { ports } = pair.self;
+  const connection = await connectBus({
+    url: `nats://127.0.0.1:${ports.nats}`,
+    name: 'shim',
+    user: servicesUser,
+    password: deriveSecret(readClusterKey(paths.clusterKey), 'services'),
+    logger,
+  });
+
+  // The state machine and the datastore need each other: until the datastore is open, the node is starting.
+  let node: ShimNode | null = null;
+  const registry = createRegistry();
+  const states: StateService = await startStateService({
+    config,
+    node: name,
+    connection,
+    logger,
+    registry,
+    paths,
+    datastoreFacts: () => node?.facts() ?? null,
+  });
+  const context: NodeContext = {
+    config,
+    pair,
+    paths,
+    connection,
+    manager: await streamManager(connection),
+    lists: mutationLists(config, name),
+    verifiedPoint: new VerifiedPoint(paths.shimFile, readBootId()),
+    state: () => states.current(),
+    onFacts: () => states.poke(),
+    logger,
+  };
+  const opened = await (pair.self.role === 'leader' ? LeaderNode.open(context) : FollowerNode.open(context));
+  node = opened;
+  states.poke();
+  states.onChange(() => opened.stateChanged());
+
+  const metrics = registerMetrics(registry, opened);
+  const server = createGrpcServer(
+    etcdServices({
+      backend: opened,
+      maxRequestBytes: config.datastore.maxRequestBytes,
+      watchProgressIntervalMs,
+      requestTimeoutMs,
+    }),
+    {
+      maxMessageBytes: config.datastore.maxRequestBytes + grpcOverheadBytes,
+      onHandled: metrics.handled,
+      onFault: (method, error) => logger.error({ err: error, method }, 'a call failed'),
+    },
+  );
+  const address = `127.0.0.1:${ports.etcd}`;
+  await listen(server, address).catch((error: Error) => {
+    throw new UserError(`the shim cannot listen on ${address}: ${error.message}`);
+  });
+  await serveMetrics(ports.shimMetrics, {
+    registry,
+    healthy: () => (connection.isClosed() ? 'the connection to nats-server is closed' : null),
+    ready: () => (opened.facts().neverJoined ? 'this node has never joined its leader' : null),
+  });
+  onShutdown(logger, stopLimitMs, async () => {
+    server.forceShutdown();
+    await opened.stop();
+    await states.stop();
+    await connection.close();
+  });
+  logger.info({ etcd: address, role: pair.self.role }, 'the shim serves');
+}

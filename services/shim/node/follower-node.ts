@@ -1,0 +1,334 @@
+import { logStream } from '../../../shared/nats-server/names.ts';
+import { isRestricted } from '../../../shared/node.ts';
+import type { ClusterView, WriteMethod } from '../backend.ts';
+import { EtcdError, etcdErrors, permissionDenied } from '../etcd/errors.ts';
+import { headerIdentity, idOf } from '../etcd/identity.ts';
+import { LeaseExpiry } from '../lease/expiry.ts';
+import { newLeaseIds } from '../lease/ids.ts';
+import { chainOf } from '../log/record.ts';
+import { findStream, readMessage } from '../log/stream.ts';
+import { FollowerReplication } from '../replication/follower.ts';
+import type { MirrorFold } from '../replication/mirror-fold.ts';
+import { findOverlay, Overlay, removeOverlay } from '../replication/overlay.ts';
+import type { DatastoreFacts } from '../state/service.ts';
+import { Database } from '../store/database.ts';
+import { WatchHub } from '../watch/watch-hub.ts';
+import { Changed } from './changed.ts';
+import { enforce } from './enforce.ts';
+import { clusterMembers } from './members.ts';
+import type { NodeContext, ShimNode } from './node.ts';
+
+const stream = logStream(1);
+/** How often what may be done now is looked at: merge, bootGrace, the verified point. In milliseconds. */
+const tickMs = 250;
+const verifiedPointIntervalMs = 10_000;
+/** How long a fold may take no step, in milliseconds, before a merge is broken off. */
+const foldProgressLimitMs = 10_000;
+/** How long a call waits for the state machine to say where it belongs, in milliseconds. */
+const undecidedLimitMs = 7_000;
+
+/**
+ * The configured follower. It follows the leader's log while it can; it writes alone, into an overlay, while it may and the
+ * log cannot be reached; and it merges when the two meet again.
+ */
+export class FollowerNode implements ShimNode {
+  readonly #context: NodeContext;
+  readonly #replication: FollowerReplication;
+  readonly #changed = new Changed();
+  readonly #memberId: bigint;
+  readonly #startedMs = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  readonly watches: WatchHub;
+  readonly cluster: ClusterView;
+  /** Served until the node has joined for the first time. */
+  readonly #nothing = new Database();
+  #verified = false;
+  #overlay: Overlay | null = null;
+  #beginning: Promise<void> | null = null;
+  #merging = false;
+  #leaseTimer: NodeJS.Timeout | undefined;
+  #lastSavedMs = 0;
+
+  private constructor(context: NodeContext) {
+    this.#context = context;
+    const { config, pair, connection, manager, logger } = context;
+    this.#memberId = idOf(`${config.cluster}/${pair.self.name}`);
+    this.watches = new WatchHub(this.#nothing.store);
+    this.cluster = {
+      memberId: this.#memberId,
+      leaderId: () => this.#leaderId(),
+      term: () => this.database.epoch?.number ?? 0,
+      logSequence: () => this.#replication.position.sequence,
+      logBytes: async () => (await findStream(manager, stream))?.state.bytes ?? 0,
+      quotaBytes: config.datastore.quotaBackendBytes,
+      members: () => clusterMembers(config),
+    };
+    this.#replication = new FollowerReplication({
+      connection,
+      manager,
+      self: pair.self.name,
+      peer: pair.peer.name,
+      stream,
+      overlay: () => this.#overlay,
+      onJoined: () => this.#joined(),
+      onVisible: (from, to) => this.watches.notify(from, to),
+      onLink: () => this.#factsChanged(),
+      onError: (error) => {
+        logger.fatal({ err: error }, 'the mirror cannot be used');
+        process.exit(1);
+      },
+      logger,
+    });
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /**
+   * Folds the mirror, and the overlay on top of it where there is one.
+   * @throws UserError when a record cannot be used
+   */
+  static async open(context: NodeContext): Promise<FollowerNode> {
+    const node = new FollowerNode(context);
+    const { connection, manager } = context;
+    const mirror = await findStream(manager, stream);
+    const overlay = await findOverlay(connection);
+    if (mirror && mirror.state.last_seq > 0) {
+      await node.#serveUpTo(overlay?.baseSequence ?? mirror.state.last_seq);
+      node.#verified = await node.#isVerifiedPointThere();
+    }
+    if (overlay) await node.#openOverlay(overlay.baseSequence);
+    await node.#replication.start();
+    return node;
+  }
+
+  get database(): Database {
+    return this.#replication.database ?? this.#nothing;
+  }
+
+  get identity(): Uint8Array {
+    return headerIdentity(idOf(this.#context.config.cluster), this.#memberId, this.cluster.term());
+  }
+
+  /** The member that takes writes: this one while it writes alone, else the leader while it answers. */
+  #leaderId(): bigint {
+    const { config, pair } = this.#context;
+    if (this.#overlay) return this.#memberId;
+    return this.#replication.linkWorks ? idOf(`${config.cluster}/${pair.peer.name}`) : 0n;
+  }
+
+  get #hasJoined(): boolean {
+    return this.#replication.database !== null;
+  }
+
+  /** Reads are true for both nodes while the leader answers; alone, this node's own copy is all there is. */
+  async linearizable(): Promise<void> {
+    const deadline = performance.now() + undecidedLimitMs;
+    for (;;) {
+      if (!this.#hasJoined) throw etcdErrors.noLeader();
+      if (this.#overlay) return;
+      if (this.#replication.linkWorks) {
+        const failure = await this.#replication.linearizable().then(
+          () => null,
+          (error: unknown) => error,
+        );
+        if (failure === null) return;
+        if (!(failure instanceof EtcdError)) throw failure;
+      } else if (isRestricted(this.#context.state().state)) {
+        return;
+      }
+      await this.#changed.wait(deadline - performance.now());
+    }
+  }
+
+  async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
+    const { lists, state } = this.#context;
+    const deadline = performance.now() + undecidedLimitMs;
+    for (;;) {
+      const current = state();
+      enforce(lists, current.state, current, { method, request, store: this.database.store });
+      const writes = this.#overlay?.writes;
+      if (writes) return writes.write(method, request);
+      if (!this.#overlay && this.#replication.linkWorks) {
+        return this.#replication.forward(method, request, current.state);
+      }
+      if (!this.#overlay && isRestricted(current.state)) {
+        if (!this.#verified) {
+          throw permissionDenied(`twonode: ${current.state}: write refused: ${current.reasonText}`);
+        }
+        await this.#writeAlone();
+        continue;
+      }
+      // The link has just gone and the state is not decided, or a merge is on its way: nothing was sent yet.
+      await this.#changed.wait(deadline - performance.now());
+    }
+  }
+
+  facts(): DatastoreFacts {
+    return {
+      logVerified: this.#verified,
+      neverJoined: !this.#hasJoined,
+      logLink: this.#replication.linkWorks ? 'works' : 'down',
+      reconverged: this.#overlay === null && this.#hasJoined,
+      epoch: this.cluster.term(),
+      revision: this.database.store.visible,
+      failure: null,
+    };
+  }
+
+  stateChanged(): void {
+    this.#changed.signal();
+    clearTimeout(this.#leaseTimer);
+    const ttls = [...this.database.leases.values()];
+    if (!this.#isAlone() || this.#overlay || ttls.length === 0) return;
+    // Leases run out here too while the leader is away, at the latest one TTL after this node was left alone.
+    const longestMs = 24 * 3_600_000;
+    this.#leaseTimer = setTimeout(
+      () => {
+        if (!this.#isAlone() || this.#overlay) return;
+        this.#writeAlone().catch((error: unknown) =>
+          this.#context.logger.error({ err: error }, 'the overlay cannot be opened'),
+        );
+      },
+      Math.min(Math.min(...ttls) * 1_000, longestMs),
+    );
+  }
+
+  #isAlone(): boolean {
+    return this.#verified && !this.#replication.linkWorks && isRestricted(this.#context.state().state);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    clearTimeout(this.#leaseTimer);
+    this.#replication.stop();
+    await this.#overlay?.seal();
+    if (this.#verified) this.#context.verifiedPoint.save(this.#replication.position);
+  }
+
+  /** From now on this node writes into its overlay; whoever comes meanwhile waits for it. */
+  #writeAlone(): Promise<void> {
+    this.#beginning ??= (async () => {
+      this.#replication.freeze();
+      await this.#openOverlay(this.#replication.position.sequence);
+    })().finally(() => {
+      this.#beginning = null;
+    });
+    return this.#beginning;
+  }
+
+  async #openOverlay(baseSequence: number): Promise<void> {
+    const { connection, config, logger } = this.#context;
+    this.#replication.freeze();
+    this.#overlay = await Overlay.open(
+      {
+        connection,
+        database: this.database,
+        maxBytes: config.datastore.quotaBackendBytes,
+        identity: this.identity,
+        newLeaseId: newLeaseIds(1),
+        expiry: new LeaseExpiry(),
+        onVisible: (from, to) => this.watches.notify(from, to),
+        logger,
+      },
+      baseSequence,
+    );
+    this.#factsChanged();
+  }
+
+  /** The leader has compared the logs: ours is a prefix of its own. */
+  async #joined(): Promise<void> {
+    this.#verified = true;
+    if (!this.#hasJoined) {
+      const mirror = await findStream(this.#context.manager, stream);
+      await this.#serveUpTo(mirror?.state.last_seq ?? 0);
+    }
+    this.#saveVerifiedPoint();
+    this.#factsChanged();
+  }
+
+  #factsChanged(): void {
+    this.#changed.signal();
+    this.#context.onFacts();
+  }
+
+  #tick(): void {
+    const { config, state } = this.#context;
+    if (this.#verified && performance.now() - this.#lastSavedMs > verifiedPointIntervalMs)
+      this.#saveVerifiedPoint();
+    const waitedMs = performance.now() - this.#startedMs;
+    if (!this.#verified && this.#hasJoined && waitedMs > config.states.bootGrace && !state().peer.heard) {
+      this.#verified = true;
+      this.#factsChanged();
+    }
+    if (this.#overlay && !this.#merging && this.#replication.linkWorks) void this.#reconverge(this.#overlay);
+  }
+
+  #saveVerifiedPoint(): void {
+    this.#lastSavedMs = performance.now();
+    this.#context.verifiedPoint.save(this.#replication.position);
+  }
+
+  async #isVerifiedPointThere(): Promise<boolean> {
+    const point = this.#context.verifiedPoint.load();
+    if (!point) return false;
+    if (point.sequence === 0) return true;
+    const record = await readMessage(this.#context.manager, stream, point.sequence);
+    return record !== null && chainOf(record) === point.chain;
+  }
+
+  /** Merges the overlay into the leader's log, folds the mirror with it anew, and goes over to that at once. */
+  async #reconverge(overlay: Overlay): Promise<void> {
+    const { logger, connection } = this.#context;
+    this.#merging = true;
+    let fold: MirrorFold | null = null;
+    try {
+      await overlay.seal();
+      const entries = overlay.entries();
+      const sequence = await this.#replication.merge({ id: overlay.id, revision: overlay.revision, entries });
+      fold = await this.#foldUpTo(sequence);
+      this.watches.replaceStore(fold.database.store);
+      this.#replication.serve(fold);
+      await removeOverlay(connection);
+      this.#overlay = null;
+      logger.info(
+        { overlay: overlay.id, keys: entries.length, sequence },
+        'what was written alone is merged',
+      );
+    } catch (error) {
+      logger.warn({ err: error }, 'the merge was broken off, it is tried again');
+      if (this.#replication.database !== fold?.database) fold?.stop();
+      await overlay.unseal();
+    } finally {
+      this.#merging = false;
+      this.#factsChanged();
+    }
+  }
+
+  async #serveUpTo(sequence: number): Promise<void> {
+    const fold = await this.#foldUpTo(sequence);
+    this.watches.replaceStore(fold.database.store);
+    this.#replication.serve(fold);
+  }
+
+  /**
+   * Folds the mirror anew, up to a sequence at least.
+   * @throws Error when it makes no progress, or when there is no mirror
+   */
+  async #foldUpTo(sequence: number): Promise<MirrorFold> {
+    let progressMs = performance.now();
+    const reached = new Changed();
+    const fold = await this.#replication.openFold((self) => {
+      progressMs = performance.now();
+      if (this.#replication.isServed(self)) this.#replication.applied();
+      else if (self.position.sequence >= sequence) reached.signal();
+    });
+    if (!fold) throw new Error('there is no mirror');
+    while (fold.position.sequence < sequence) {
+      if (performance.now() - progressMs > foldProgressLimitMs) {
+        fold.stop();
+        throw new Error(`the mirror stays at record ${fold.position.sequence} of ${sequence}`);
+      }
+      await reached.wait(1_000).catch(() => undefined);
+    }
+    return fold;
+  }
+}

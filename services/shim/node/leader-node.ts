@@ -1,0 +1,239 @@
+import { existsSync, rmSync } from 'node:fs';
+import { logStream } from '../../../shared/nats-server/names.ts';
+import type { NodeState } from '../../../shared/node.ts';
+import { subjects } from '../../../shared/subjects.ts';
+import type { ClusterView, WriteMethod } from '../backend.ts';
+import { permissionDenied } from '../etcd/errors.ts';
+import { headerIdentity, idOf } from '../etcd/identity.ts';
+import { LeaseExpiry } from '../lease/expiry.ts';
+import { newLeaseIds } from '../lease/ids.ts';
+import { LocalWrites } from '../local-writes.ts';
+import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
+import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
+import { chainOf } from '../log/record.ts';
+import { readMessage } from '../log/stream.ts';
+import { LeaderReplication } from '../replication/leader.ts';
+import type { DatastoreFacts } from '../state/service.ts';
+import { WatchHub } from '../watch/watch-hub.ts';
+import { enforce } from './enforce.ts';
+import { clusterMembers } from './members.ts';
+import type { NodeContext, ShimNode } from './node.ts';
+import { PeerPing } from './peer-ping.ts';
+
+const stream = logStream(1);
+/** How often the verified point is saved, in milliseconds. */
+const verifiedPointIntervalMs = 10_000;
+
+/** The configured leader: owns the log, once it is verified. */
+export class LeaderNode implements ShimNode {
+  readonly #context: NodeContext;
+  readonly #log: OwnedLog;
+  readonly #replication: LeaderReplication;
+  readonly #ping: PeerPing;
+  readonly #startedMs = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  readonly watches: WatchHub;
+  readonly #memberId: bigint;
+  #identity: Buffer;
+  readonly cluster: ClusterView;
+  #commit: GroupCommit | null = null;
+  #writes: LocalWrites | null = null;
+  #opening: Promise<void> | null = null;
+  #lastSavedMs = 0;
+
+  private constructor(context: NodeContext, log: OwnedLog) {
+    this.#context = context;
+    this.#log = log;
+    const { config, pair, connection, manager, logger } = context;
+    this.#memberId = idOf(`${config.cluster}/${pair.self.name}`);
+    this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, log.database.epoch?.number ?? 0);
+    this.watches = new WatchHub(log.database.store);
+    this.cluster = {
+      memberId: this.#memberId,
+      leaderId: () => (this.#writes ? this.#memberId : 0n),
+      term: () => log.database.epoch?.number ?? 0,
+      logSequence: () => this.#position.sequence,
+      logBytes: log.bytes,
+      quotaBytes: config.datastore.quotaBackendBytes,
+      members: () => clusterMembers(config),
+    };
+    this.#replication = new LeaderReplication({
+      connection,
+      manager,
+      self: pair.self.name,
+      peer: pair.peer.name,
+      stream,
+      ...config.datastore,
+      ackTimeoutMs: config.datastore.ackTimeout,
+      database: log.database,
+      position: () => this.#position,
+      onCompared: () => this.#compared(),
+      write: (method, request, sender) => this.#writeForPeer(method, request, sender),
+      logger,
+    });
+    this.#ping = new PeerPing(context, () => {
+      if (!this.#ping.answers) this.#replication.replicated.leave('the peer does not answer');
+      context.onFacts();
+    });
+    this.#timer = setInterval(() => this.#tick(), 1_000);
+  }
+
+  /**
+   * Reads the log and, where that is safe at once, opens it for writing.
+   * @throws UserError when a record cannot be used
+   */
+  static async open(context: NodeContext): Promise<LeaderNode> {
+    const { connection, config, logger } = context;
+    const maxBytes = config.datastore.quotaBackendBytes;
+    const log = await openLog({ connection, stream, subject: subjects.logRecords, maxBytes, logger });
+    const node = new LeaderNode(context, log);
+    await node.#replication.start();
+    node.#ping.start();
+    if (await node.#mayOpenAtOnce()) await node.#open();
+    return node;
+  }
+
+  get database() {
+    return this.#log.database;
+  }
+
+  get identity(): Uint8Array {
+    return this.#identity;
+  }
+
+  get #position(): LogPosition {
+    return this.#commit?.position ?? this.#log.position;
+  }
+
+  linearizable(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
+    const { lists, state } = this.#context;
+    const writes = this.#writable();
+    const current = state();
+    enforce(lists, current.state, current, { method, request, store: this.database.store });
+    return writes.write(method, request);
+  }
+
+  /** An Impaired leader takes for a LeaderRX peer what that one may write: its log works, it is something else that failed. */
+  async #writeForPeer(method: WriteMethod, request: Buffer, sender: NodeState): Promise<Uint8Array> {
+    const { lists, state } = this.#context;
+    const writes = this.#writable();
+    const current = state();
+    const judged = current.state === 'Impaired' && sender === 'LeaderRX' ? 'LeaderRX' : current.state;
+    enforce(lists, judged, current, { method, request, store: this.database.store });
+    return writes.write(method, request);
+  }
+
+  #writable(): LocalWrites {
+    if (this.#writes) return this.#writes;
+    const { state, reasonText } = this.#context.state();
+    throw permissionDenied(
+      `twonode: ${state}: write refused: ${reasonText || 'the log is not verified yet'}`,
+    );
+  }
+
+  facts(): DatastoreFacts {
+    return {
+      logVerified: this.#writes !== null,
+      neverJoined: false,
+      logLink: this.#ping.answers ? 'works' : 'down',
+      reconverged: true,
+      epoch: this.cluster.term(),
+      revision: this.database.store.visible,
+      failure: null,
+    };
+  }
+
+  stateChanged(): void {}
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#ping.stop();
+    this.#replication.stop();
+    const position = await this.#writes?.finish();
+    if (position) this.#context.verifiedPoint.save(position);
+  }
+
+  /** A new cluster with its one-use mark, or the same boot of the machine with the verified point unchanged. */
+  async #mayOpenAtOnce(): Promise<boolean> {
+    const { paths, verifiedPoint, manager, logger } = this.#context;
+    const { sequence } = this.#log.position;
+    if (sequence === 0) {
+      if (existsSync(paths.initMark)) return true;
+      logger.error('the store is empty: "twonode init" on this node begins a new cluster');
+      return false;
+    }
+    const point = verifiedPoint.load();
+    if (!point || point.sequence > sequence) return false;
+    if (point.sequence === 0) return true;
+    const record = await readMessage(manager, stream, point.sequence);
+    return record !== null && chainOf(record) === point.chain;
+  }
+
+  /** The follower's log is a prefix of ours. An empty log without its mark is none that could be compared. */
+  async #compared(): Promise<void> {
+    if (this.#log.position.sequence === 0 && !existsSync(this.#context.paths.initMark)) return;
+    await this.#open();
+  }
+
+  /** Takes the next epoch and opens the log for writing; only the first call does anything. */
+  #open(): Promise<void> {
+    this.#opening ??= this.#openOnce();
+    return this.#opening;
+  }
+
+  async #openOnce(): Promise<void> {
+    const { connection, config, paths, logger, onFacts } = this.#context;
+    const { database } = this.#log;
+    const epoch = nextEpoch(database, this.#log.position);
+    const commit = await openLogWriter({
+      connection,
+      stream,
+      subject: subjects.logRecords,
+      maxBytes: config.datastore.quotaBackendBytes,
+      logger,
+      log: this.#log,
+      epoch: epoch.number,
+      replicated: (sequence) => this.#replication.replicated.wait(sequence),
+      onVisible: (from, to) => {
+        this.watches.notify(from, to);
+        this.#replication.announce(to);
+      },
+    });
+    await beginEpoch(commit, database, epoch);
+    this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
+    this.#commit = commit;
+    this.#writes = new LocalWrites({
+      database,
+      commit,
+      expiry: new LeaseExpiry(),
+      identity: this.#identity,
+      newLeaseId: newLeaseIds(0),
+      monotonicMs: () => performance.now(),
+      logger,
+    });
+    this.#replication.open({ epoch, commit });
+    this.#context.verifiedPoint.save(commit.position);
+    rmSync(paths.initMark, { force: true });
+    logger.info({ epoch: epoch.number, sequence: commit.position.sequence }, 'the log is open for writing');
+    onFacts();
+  }
+
+  /** Saves the verified point now and then; before there is one, decides alone when nobody comes to compare. */
+  #tick(): void {
+    const { verifiedPoint, config, state, logger } = this.#context;
+    if (this.#commit) {
+      if (performance.now() - this.#lastSavedMs < verifiedPointIntervalMs) return;
+      this.#lastSavedMs = performance.now();
+      verifiedPoint.save(this.#commit.position);
+      return;
+    }
+    // Alone for bootGrace with something in the store: nobody is there to compare with.
+    const waitedMs = performance.now() - this.#startedMs;
+    if (this.#log.position.sequence === 0 || waitedMs < config.states.bootGrace || state().peer.heard) return;
+    this.#open().catch((error: unknown) => logger.error({ err: error }, 'the log cannot be opened'));
+  }
+}

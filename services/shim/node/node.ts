@@ -1,0 +1,32 @@
+import type { JetStreamManager, NatsConnection } from 'nats';
+import type { NodePair, TwoNodeConfiguration } from '../../../shared/config/schema.ts';
+import type { Logger } from '../../../shared/logger.ts';
+import type { MutationLists } from '../../../shared/mutation/lists.ts';
+import type { NodePaths } from '../../../shared/paths.ts';
+import type { Backend } from '../backend.ts';
+import type { CurrentState, DatastoreFacts } from '../state/service.ts';
+import type { VerifiedPoint } from '../verified-point.ts';
+
+/** What both roles of a node stand on. */
+export interface NodeContext {
+  config: TwoNodeConfiguration;
+  pair: NodePair;
+  paths: NodePaths;
+  connection: NatsConnection;
+  manager: JetStreamManager;
+  lists: MutationLists;
+  verifiedPoint: VerifiedPoint;
+  /** The state that the state machine gave this node last. */
+  state: () => CurrentState;
+  /** Called when something that the state machine judges has changed. */
+  onFacts: () => void;
+  logger: Logger;
+}
+
+/** A node's datastore in its role: what the etcd API stands on, and what the state machine asks. */
+export interface ShimNode extends Backend {
+  facts(): DatastoreFacts;
+  /** The state changed: where writes go may have, too. */
+  stateChanged(): void;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,399 @@
+import { status } from '@grpc/grpc-js';
+import type { JetStreamManager, Msg, NatsConnection, StreamConfig, Subscription } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import { decodeMessage } from '../../../shared/messages.ts';
+import { jetStreamApi, mirrorConsumer, mirrorDeliverSubject } from '../../../shared/nats-server/names.ts';
+import type { NodeState } from '../../../shared/node.ts';
+import { subjects } from '../../../shared/subjects.ts';
+import type { WriteMethod } from '../backend.ts';
+import { EtcdError, etcdErrors } from '../etcd/errors.ts';
+import type { LogPosition } from '../log/group-commit.ts';
+import { chainOf } from '../log/record.ts';
+import { findStream, readMessage } from '../log/stream.ts';
+import type { Database } from '../store/database.ts';
+import { MirrorFold } from './mirror-fold.ts';
+import type { Overlay } from './overlay.ts';
+import {
+  commitSchema,
+  forwardedWriteHeaders,
+  helloAnswerSchema,
+  type MergeEntry,
+  mergeAnswerSchema,
+  mergeRequest,
+  pingAnswerSchema,
+  readIndexAnswerSchema,
+  readWriteOutcome,
+} from './protocol.ts';
+import { RevisionGate } from './revision-gate.ts';
+
+/** How often the leader's shim is asked whether it is there, and how long it may take, in milliseconds. */
+const pingIntervalMs = 500;
+const pingTimeoutMs = 400;
+/** A mirror that heard nothing from its origin for this long, in nanoseconds, is not active. */
+const mirrorSilenceMaxNs = 2e9;
+/** How long a forwarded write may take, in milliseconds; then its outcome is unknown. */
+const forwardTimeoutMs = 5_000;
+const helloTimeoutMs = 5_000;
+/** Bytes of values in one merge request; the server's max_payload is well above. */
+const mergeBytesMax = 1024 * 1024;
+
+export interface FollowerReplicationOptions {
+  connection: NatsConnection;
+  manager: JetStreamManager;
+  self: string;
+  peer: string;
+  stream: string;
+  logger: Logger;
+  /** What this node wrote alone and has not merged yet. */
+  overlay: () => Overlay | null;
+  /** Called when the leader has found our log to be a prefix of its own. */
+  onJoined: () => Promise<void>;
+  /** Called when revisions of the served database became visible. */
+  onVisible: (from: number, to: number) => void;
+  /** Called when {@link FollowerReplication.linkWorks} changed. */
+  onLink: () => void;
+  onError: (error: Error) => void;
+}
+
+/** The leader's shim as this node knows it. */
+interface LeaderSession {
+  id: string;
+  epoch: number;
+  /** The leader's monotonic clock minus ours, in ms; too small rather than too big. */
+  clockOffsetMs: number;
+}
+
+/** The follower's side of replication: keeps the mirror, asks the leader for read indexes, and passes writes on. */
+export class FollowerReplication {
+  readonly #options: FollowerReplicationOptions;
+  readonly #subscriptions: Subscription[] = [];
+  readonly #gate = new RevisionGate();
+  #fold: MirrorFold | null = null;
+  #session: LeaderSession | null = null;
+  #refusal: string | null = null;
+  #linkWorks = false;
+  #committed = 0;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #storedScheduled = false;
+  #readIndex: Promise<number> | null = null;
+
+  constructor(options: FollowerReplicationOptions) {
+    this.#options = options;
+  }
+
+  /** The mirror folded as far as it came; null before the node has ever joined. */
+  get database(): Database | null {
+    return this.#fold?.database ?? null;
+  }
+
+  get position(): LogPosition {
+    return this.#fold?.position ?? { sequence: 0, chain: 0 };
+  }
+
+  /** Whether the leader's shim answers, its log is one with ours, and the mirror is active. */
+  get linkWorks(): boolean {
+    return this.#linkWorks && this.#session !== null;
+  }
+
+  /** Number of the leader's epoch, 0 when it is not known. */
+  get epoch(): number {
+    return this.#session?.epoch ?? 0;
+  }
+
+  /** Why the leader does not take us as its follower; null when it does, or was not asked yet. */
+  get refusal(): string | null {
+    return this.#refusal;
+  }
+
+  /** Starts to follow: with what the mirror holds, and then with what the leader says. */
+  async start(): Promise<void> {
+    const { connection, self } = this.#options;
+    this.#subscriptions.push(
+      connection.subscribe(subjects.rpc(self, 'commit'), {
+        callback: (error, message) => {
+          if (!error) this.#commit(message);
+        },
+      }),
+      connection.subscribe(subjects.rpc(self, 'ping'), {
+        callback: (error, message) => {
+          const answer = { session: null, ...this.#standing(), clock_ms: performance.now() };
+          if (!error) message.respond(JSON.stringify(answer));
+        },
+      }),
+    );
+    void this.#pingLoop();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#pingTimer);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#fold?.stop();
+  }
+
+  #standing() {
+    return { sequence: this.position.sequence, revision: this.database?.store.visible ?? 0 };
+  }
+
+  /** Folds the mirror anew; the caller decides when it is served. */
+  async openFold(onApplied: (fold: MirrorFold) => void): Promise<MirrorFold | null> {
+    const { connection, manager, stream, logger, onError } = this.#options;
+    const info = await findStream(manager, stream);
+    if (!info) return null;
+    const fold: MirrorFold = new MirrorFold({
+      connection,
+      manager,
+      stream,
+      first: info.state.first_seq || 1,
+      logger,
+      onApplied: () => onApplied(fold),
+      onError,
+    });
+    return fold;
+  }
+
+  /** Serves this fold from now on, and shows what it holds. */
+  serve(fold: MirrorFold): void {
+    if (this.#fold !== fold) this.#fold?.stop();
+    this.#fold = fold;
+    this.#show();
+  }
+
+  isServed(fold: MirrorFold): boolean {
+    return this.#fold === fold;
+  }
+
+  /**
+   * Takes nothing more of what the mirror brings: the overlay stands on what is folded now. The leader must be told of it
+   * before anything else, so the session is over.
+   */
+  freeze(): void {
+    this.#fold?.stop();
+    this.#session = null;
+    this.#show();
+    this.#gate.release();
+  }
+
+  /** A record was folded into the served database. */
+  applied(): void {
+    this.#scheduleStored();
+    this.#show();
+  }
+
+  /** Shows readers what is acknowledged; all of it while the leader is away, since the mirror holds only what is in the log. */
+  #show(): void {
+    const store = this.#fold?.database.store;
+    if (!store) return;
+    const before = store.visible;
+    store.show(this.linkWorks ? Math.min(this.#committed, store.head) : store.head);
+    if (store.visible > before) this.#options.onVisible(before, store.visible);
+    this.#gate.reached(store.visible);
+  }
+
+  #commit(message: Msg): void {
+    const commit = decodeMessage(commitSchema, message.data);
+    if (!commit.ok || commit.value.session !== this.#session?.id) return;
+    this.#committed = Math.max(this.#committed, commit.value.revision);
+    this.#show();
+  }
+
+  /** Tells the leader what the mirror holds, once for all records of this turn of the event loop. */
+  #scheduleStored(): void {
+    if (this.#storedScheduled || !this.#session) return;
+    this.#storedScheduled = true;
+    setImmediate(() => {
+      this.#storedScheduled = false;
+      const { connection, peer } = this.#options;
+      if (!this.#session || connection.isClosed()) return;
+      const stored = { session: this.#session.id, sequence: this.position.sequence };
+      connection.publish(subjects.rpc(peer, 'stored'), JSON.stringify(stored));
+    });
+  }
+
+  async #pingLoop(): Promise<void> {
+    if (this.#stopped) return;
+    const worked = this.linkWorks;
+    await this.#ping().catch((error: unknown) => {
+      this.#options.logger.debug({ err: error }, 'the leader does not answer');
+      this.#linkWorks = false;
+    });
+    if (worked !== this.linkWorks) {
+      this.#options.logger.info({ works: this.linkWorks }, 'the log link changed');
+      this.#show();
+      this.#options.onLink();
+    }
+    if (!this.#stopped) this.#pingTimer = setTimeout(() => void this.#pingLoop(), pingIntervalMs);
+  }
+
+  async #ping(): Promise<void> {
+    const answer = pingAnswerSchema.parse(await this.#ask('ping', '{}', pingTimeoutMs));
+    if (answer.session === null || answer.session !== this.#session?.id) {
+      await this.#hello();
+    } else {
+      this.#session.clockOffsetMs = answer.clock_ms - performance.now();
+      this.#committed = Math.max(this.#committed, answer.revision);
+    }
+    this.#linkWorks = await this.#mirrorIsActive();
+    this.#scheduleStored();
+    this.#show();
+  }
+
+  /** Asks the leader to compare the logs; on its word the mirror is made, or goes on. */
+  async #hello(): Promise<void> {
+    const { self, overlay, logger, onJoined } = this.#options;
+    const point = await this.#mirrorPoint();
+    const alone = overlay();
+    const hello = { v: 1, node: self, point, overlay: alone && { id: alone.id, revision: alone.revision } };
+    const answer = helloAnswerSchema.parse(await this.#ask('hello', JSON.stringify(hello), helloTimeoutMs));
+    if (!answer.ok) {
+      if (answer.reason !== 'starting' && this.#refusal !== answer.text) {
+        logger.error({ reason: answer.reason, text: answer.text }, 'the leader refuses this follower');
+      }
+      this.#refusal = answer.text;
+      this.#session = null;
+      throw new Error(answer.text);
+    }
+    this.#refusal = null;
+    await this.#ensureMirror();
+    this.#committed = Math.max(this.#committed, answer.revision);
+    const clockOffsetMs = answer.clock_ms - performance.now();
+    this.#session = { id: answer.session, epoch: answer.epoch, clockOffsetMs };
+    logger.info(
+      { session: answer.session, epoch: answer.epoch, sequence: point.sequence },
+      'joined the leader',
+    );
+    await onJoined();
+  }
+
+  /** Where the mirror's stream ends, whatever is folded of it. */
+  async #mirrorPoint(): Promise<LogPosition> {
+    const { manager, stream } = this.#options;
+    const last = (await findStream(manager, stream))?.state.last_seq ?? 0;
+    if (last === 0) return { sequence: 0, chain: 0 };
+    if (this.position.sequence === last) return this.position;
+    const bytes = await readMessage(manager, stream, last);
+    return { sequence: last, chain: bytes ? chainOf(bytes) : 0 };
+  }
+
+  async #ensureMirror(): Promise<void> {
+    const { manager, stream, self, peer } = this.#options;
+    if (await findStream(manager, stream)) return;
+    const config = {
+      name: stream,
+      storage: 'file',
+      mirror: {
+        name: stream,
+        external: { api: jetStreamApi(peer), deliver: '' },
+        consumer: { name: mirrorConsumer(self), deliver_subject: mirrorDeliverSubject(self) },
+      },
+      mirror_direct: false,
+      allow_direct: true,
+    };
+    // The library's types do not know `mirror.consumer` yet.
+    await manager.streams.add(config as unknown as StreamConfig);
+  }
+
+  async #mirrorIsActive(): Promise<boolean> {
+    const info = await findStream(this.#options.manager, this.#options.stream);
+    const active = info?.mirror?.active ?? -1;
+    return active >= 0 && active <= mirrorSilenceMaxNs;
+  }
+
+  async #ask(method: string, payload: string | Uint8Array, timeout: number): Promise<unknown> {
+    const { connection, peer } = this.#options;
+    return (await connection.request(subjects.rpc(peer, method), payload, { timeout })).json();
+  }
+
+  /**
+   * Resolves when the served database holds everything that was acknowledged anywhere when it was called. One question to
+   * the leader serves all who wait for it.
+   * @throws EtcdError when the leader does not answer
+   */
+  async linearizable(): Promise<void> {
+    // Whoever comes while a question is on its way needs a later answer: the next question's.
+    const asked = this.#readIndex;
+    if (asked) await asked.catch(() => undefined);
+    this.#readIndex ??= this.#askReadIndex().finally(() => {
+      this.#readIndex = null;
+    });
+    const revision = await this.#readIndex;
+    this.#committed = Math.max(this.#committed, revision);
+    this.#show();
+    await this.#gate.wait(revision, forwardTimeoutMs);
+  }
+
+  async #askReadIndex(): Promise<number> {
+    const { connection, peer } = this.#options;
+    try {
+      const message = await connection.request(subjects.rpc(peer, 'read-index'), '', { timeout: 1_000 });
+      const answer = readIndexAnswerSchema.parse(message.json());
+      if (answer.session !== this.#session?.id) throw etcdErrors.leaderChanged();
+      return answer.revision;
+    } catch (error) {
+      throw error instanceof EtcdError ? error : etcdErrors.timeout();
+    }
+  }
+
+  /**
+   * Passes a write on to the leader, once, and answers when this node's own database holds its outcome.
+   * @throws EtcdError the leader's own, or one that says that the outcome is not known
+   */
+  async forward(method: WriteMethod, request: Buffer, senderState: NodeState): Promise<Uint8Array> {
+    const { connection, peer } = this.#options;
+    const session = this.#session;
+    if (!session) throw etcdErrors.noLeader();
+    const deadline = performance.now() + session.clockOffsetMs + forwardTimeoutMs;
+    let message: Msg;
+    try {
+      message = await connection.request(subjects.rpc(peer, 'write'), request, {
+        timeout: forwardTimeoutMs,
+        headers: forwardedWriteHeaders({ session: session.id, method, deadline, senderState }),
+      });
+    } catch {
+      throw etcdErrors.connectionLost();
+    }
+    const outcome = readWriteOutcome(message.headers);
+    if (outcome.code !== status.OK) throw new EtcdError(outcome.code, outcome.text);
+    this.#committed = Math.max(this.#committed, outcome.revision);
+    this.#show();
+    await this.#gate.wait(outcome.revision, forwardTimeoutMs);
+    return message.data;
+  }
+
+  /**
+   * Hands the overlay's changes to the leader, in batches.
+   * @returns the sequence at which all of it is in the log
+   * @throws Error when the leader does not take it now; it may be tried again
+   */
+  async merge(overlay: { id: string; revision: number; entries: MergeEntry[] }): Promise<number> {
+    const session = this.#session?.id ?? '';
+    const batches = splitBatches(overlay.entries);
+    let sequence = 0;
+    for (const [index, entries] of batches.entries()) {
+      const last = index === batches.length - 1;
+      const { id, revision } = overlay;
+      const request = mergeRequest.encode({ session, overlay: id, revision, entries, last });
+      const answer = mergeAnswerSchema.parse(await this.#ask('merge', request, helloTimeoutMs));
+      if (!answer.ok) throw new Error(answer.text);
+      sequence = answer.sequence;
+    }
+    return sequence;
+  }
+}
+
+/** Batches of at most {@link mergeBytesMax}; one empty batch when there is nothing, which still ends the merge. */
+function splitBatches(entries: MergeEntry[]): MergeEntry[][] {
+  const batches: MergeEntry[][] = [[]];
+  let bytes = 0;
+  for (const entry of entries) {
+    const size = entry.key.length + entry.value.length + 64;
+    if (bytes > 0 && bytes + size > mergeBytesMax) {
+      batches.push([]);
+      bytes = 0;
+    }
+    bytes += size;
+    batches[batches.length - 1]?.push(entry);
+  }
+  return batches;
+}

@@ -1,0 +1,242 @@
+import { status } from '@grpc/grpc-js';
+import { type JetStreamManager, type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import { decodeMessage } from '../../../shared/messages.ts';
+import { mirrorConsumer, mirrorDeliverSubject } from '../../../shared/nats-server/names.ts';
+import type { NodeState } from '../../../shared/node.ts';
+import { subjects } from '../../../shared/subjects.ts';
+import type { WriteMethod } from '../backend.ts';
+import { EtcdError } from '../etcd/errors.ts';
+import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
+import { chainOf } from '../log/record.ts';
+import { jetStreamError, jetStreamErrorCode, readMessage } from '../log/stream.ts';
+import type { Database, Epoch } from '../store/database.ts';
+import { nextEvenBand } from '../store/revision-band.ts';
+import { mergeBatch } from './merge.ts';
+import {
+  type Hello,
+  type HelloAnswer,
+  helloSchema,
+  type MergeAnswer,
+  mergeRequest,
+  type PingAnswer,
+  readForwardedWrite,
+  storedSchema,
+  writeOutcomeHeaders,
+} from './protocol.ts';
+import { ReplicatedWrites } from './replicated-writes.ts';
+
+export interface LeaderReplicationOptions {
+  connection: NatsConnection;
+  manager: JetStreamManager;
+  self: string;
+  peer: string;
+  /** The log's stream. */
+  stream: string;
+  ack: 'both' | 'local';
+  ackTimeoutMs: number;
+  database: Database;
+  /** Where the log stands as far as this node knows. */
+  position: () => LogPosition;
+  /** Called when the follower's log was found to be a prefix of ours: this one may be written now. */
+  onCompared: () => Promise<void>;
+  /** Runs a write of the follower, if this node's state and the lists allow it. */
+  write: (method: WriteMethod, request: Buffer, sender: NodeState) => Promise<Uint8Array>;
+  logger: Logger;
+}
+
+/** The leader's writing side, once its log is verified. */
+export interface Session {
+  epoch: Epoch;
+  commit: GroupCommit;
+}
+
+/** The leader's side of replication: compares logs, feeds the mirror, takes forwarded writes and merges overlays. */
+export class LeaderReplication {
+  readonly #options: LeaderReplicationOptions;
+  readonly replicated: ReplicatedWrites;
+  readonly #subscriptions: Subscription[] = [];
+  #session: Session | null = null;
+
+  constructor(options: LeaderReplicationOptions) {
+    this.#options = options;
+    this.replicated = new ReplicatedWrites(options);
+  }
+
+  /** Takes away the mirror's consumer: nothing reaches the follower before the logs were compared. */
+  async start(): Promise<void> {
+    await this.#deleteConsumer();
+    this.#serve('hello', (message) => this.#hello(message));
+    this.#serve('ping', async (message) => {
+      message.respond(JSON.stringify(this.#ping()));
+    });
+    this.#serve('read-index', async (message) => {
+      if (!this.#session) return;
+      const revision = this.#options.database.store.visible;
+      message.respond(JSON.stringify({ session: this.#session.epoch.id, revision }));
+    });
+    this.#serve('stored', async (message) => this.#stored(message));
+    this.#serve('write', (message) => this.#write(message));
+    this.#serve('merge', (message) => this.#merge(message));
+  }
+
+  stop(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.replicated.leave('stopping');
+  }
+
+  /** The log may be written now, under this epoch. */
+  open(session: Session): void {
+    this.#session = session;
+  }
+
+  /** Tells the follower up to where everything is acknowledged. */
+  announce(revision: number): void {
+    const { connection, peer } = this.#options;
+    if (!this.#session || connection.isClosed()) return;
+    connection.publish(
+      subjects.rpc(peer, 'commit'),
+      JSON.stringify({ session: this.#session.epoch.id, revision }),
+    );
+  }
+
+  #serve(method: string, handle: (message: Msg) => Promise<void>): void {
+    const { connection, self, logger } = this.#options;
+    const callback = (error: Error | null, message: Msg) => {
+      if (error) return;
+      handle(message).catch((fault: unknown) =>
+        logger.error({ err: fault, method }, 'a request of the peer failed'),
+      );
+    };
+    this.#subscriptions.push(connection.subscribe(subjects.rpc(self, method), { callback }));
+  }
+
+  #ping(): PingAnswer {
+    return {
+      session: this.#session?.epoch.id ?? null,
+      sequence: this.#options.position().sequence,
+      revision: this.#options.database.store.visible,
+      clock_ms: performance.now(),
+    };
+  }
+
+  async #hello(message: Msg): Promise<void> {
+    const hello = decodeMessage(helloSchema, message.data);
+    if (!hello.ok) {
+      this.#options.logger.warn({ error: hello.error }, 'a malformed hello');
+      return;
+    }
+    message.respond(JSON.stringify(await this.#compare(hello.value)));
+  }
+
+  /** Compares the follower's log with ours at its end, and lets the mirror go on from there if they are one. */
+  async #compare(hello: Hello): Promise<HelloAnswer> {
+    const { manager, stream, position, onCompared, database, logger } = this.#options;
+    const { sequence, chain } = hello.point;
+    if (sequence > position().sequence) {
+      const text = `the follower's log goes up to record ${sequence}, the leader's only to ${position().sequence}`;
+      return { ok: false, reason: 'behind', text };
+    }
+    const ours = sequence === 0 ? null : await readMessage(manager, stream, sequence);
+    if (sequence > 0 && (!ours || chainOf(ours) !== chain)) {
+      const text = `record ${sequence} differs: the two logs have different histories`;
+      return { ok: false, reason: 'diverged', text };
+    }
+    await onCompared();
+    const session = this.#session;
+    if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
+    if (hello.overlay) await this.#jumpAbove(session, hello.overlay.revision);
+    await this.#deleteConsumer();
+    await this.#createConsumer(sequence + 1);
+    logger.info({ from: sequence + 1 }, 'the logs are one, the mirror goes on');
+    return {
+      ok: true,
+      session: session.epoch.id,
+      epoch: session.epoch.number,
+      sequence: session.commit.position.sequence,
+      revision: database.store.visible,
+      clock_ms: performance.now(),
+    };
+  }
+
+  /** After a split the leader goes on above everything that either side may have used. */
+  async #jumpAbove({ commit }: Session, revision: number): Promise<void> {
+    const { store } = this.#options.database;
+    if (store.head >= revision) return;
+    const target = nextEvenBand(revision);
+    store.jump(target);
+    await commit.append([{ kind: 'jump', revision: target }]);
+    this.#options.logger.info({ revision: target }, 'the revision jumped: the follower wrote alone');
+  }
+
+  async #deleteConsumer(): Promise<void> {
+    const { manager, stream, peer } = this.#options;
+    await manager.consumers.delete(stream, mirrorConsumer(peer)).catch((error: unknown) => {
+      const code = jetStreamErrorCode(error);
+      if (code !== jetStreamError.consumerNotFound && code !== jetStreamError.streamNotFound) throw error;
+    });
+  }
+
+  /**
+   * Makes the durable push consumer that feeds the mirror. Too low a start is safe, the mirror knows what it has; too high
+   * a one would be a silent gap.
+   */
+  async #createConsumer(from: number): Promise<void> {
+    const { connection, stream, peer } = this.#options;
+    const name = mirrorConsumer(peer);
+    const config = {
+      durable_name: name,
+      name,
+      deliver_subject: mirrorDeliverSubject(peer),
+      ...(from > 1
+        ? { deliver_policy: 'by_start_sequence', opt_start_seq: from }
+        : { deliver_policy: 'all' }),
+      ack_policy: 'flow_control',
+      max_deliver: -1,
+      flow_control: true,
+      idle_heartbeat: nanos(1_000),
+      replay_policy: 'instant',
+    };
+    // The library does not know this ack policy yet, so the request is made by hand.
+    const answer = await connection.request(
+      `$JS.API.CONSUMER.CREATE.${stream}.${name}`,
+      JSON.stringify({ stream_name: stream, action: 'create', config }),
+      { timeout: 5_000 },
+    );
+    const { error } = answer.json<{ error?: { description?: string } }>();
+    if (error) throw new Error(`the mirror's consumer cannot be made: ${error.description}`);
+  }
+
+  #stored(message: Msg): void {
+    const stored = decodeMessage(storedSchema, message.data);
+    if (!stored.ok || stored.value.session !== this.#session?.epoch.id) return;
+    this.replicated.storedUpTo(stored.value.sequence, this.#session.commit.position.sequence);
+  }
+
+  async #write(message: Msg): Promise<void> {
+    const write = readForwardedWrite(message.headers);
+    // A request of another life, or one that was on its way for too long: its sender has given up on it.
+    if (write.session !== this.#session?.epoch.id || performance.now() > write.deadline) return;
+    const { database } = this.#options;
+    try {
+      const response = await this.#options.write(write.method, Buffer.from(message.data), write.senderState);
+      const outcome = { code: status.OK, text: '', revision: database.store.visible };
+      message.respond(response, { headers: writeOutcomeHeaders(outcome) });
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      const outcome = { code: error.code, text: error.message, revision: 0 };
+      message.respond('', { headers: writeOutcomeHeaders(outcome) });
+    }
+  }
+
+  async #merge(message: Msg): Promise<void> {
+    const batch = mergeRequest.decode(message.data);
+    const session = this.#session;
+    if (batch.session !== session?.epoch.id) return;
+    const answer = await mergeBatch(this.#options.database, session.commit, batch).then(
+      (): MergeAnswer => ({ ok: true, sequence: session.commit.position.sequence, text: '' }),
+      (error: Error): MergeAnswer => ({ ok: false, sequence: 0, text: error.message }),
+    );
+    message.respond(JSON.stringify(answer));
+  }
+}

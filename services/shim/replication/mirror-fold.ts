@@ -1,0 +1,52 @@
+import type { JetStreamManager, NatsConnection } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import type { LogPosition } from '../log/group-commit.ts';
+import { readRecord } from '../log/open-log.ts';
+import { StreamReader } from '../log/stream-reader.ts';
+import { Database } from '../store/database.ts';
+
+export interface MirrorFoldOptions {
+  connection: NatsConnection;
+  manager: JetStreamManager;
+  stream: string;
+  /** The first sequence that the stream holds. */
+  first: number;
+  logger: Logger;
+  /** Called after each record. */
+  onApplied: () => void;
+  onError: (error: Error) => void;
+}
+
+/** Folds the mirror into a database, record by record, and goes on with what comes. Nothing is shown to readers here. */
+export class MirrorFold {
+  readonly database = new Database();
+  readonly #reader: StreamReader;
+  #position: LogPosition;
+  #known: boolean;
+
+  constructor(options: MirrorFoldOptions) {
+    const { stream, first, onApplied } = options;
+    this.#position = { sequence: first - 1, chain: 0 };
+    this.#known = first <= 1;
+    this.#reader = new StreamReader({
+      ...options,
+      from: first,
+      onMessage: (sequence, data) => {
+        const record = readRecord(stream, sequence, data, this.#known ? this.#position.chain : undefined);
+        this.database.apply(record);
+        this.#position = { sequence, chain: record.chain };
+        this.#known = true;
+        onApplied();
+      },
+    });
+  }
+
+  /** The newest record that is folded. */
+  get position(): LogPosition {
+    return this.#position;
+  }
+
+  stop(): void {
+    this.#reader.stop();
+  }
+}

@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto';
+import type { NatsConnection } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import { overlayStream } from '../../../shared/nats-server/names.ts';
+import { subjects } from '../../../shared/subjects.ts';
+import type { LeaseExpiry } from '../lease/expiry.ts';
+import { LocalWrites } from '../local-writes.ts';
+import { readRecord } from '../log/open-log.ts';
+import { type OwnedLog, openLog, openLogWriter, streamManager } from '../log/owned-log.ts';
+import type { Cause, LogRecord } from '../log/record.ts';
+import { findStream, readMessage } from '../log/stream.ts';
+import type { Database } from '../store/database.ts';
+import { readKeyValue, readValue } from '../store/key-value.ts';
+import { nextOddBand } from '../store/revision-band.ts';
+import type { Version } from '../store/version.ts';
+import { isEphemeral } from './merge.ts';
+import type { MergeEntry } from './protocol.ts';
+
+const stream = overlayStream(1);
+
+/** What is remembered of a key that was changed alone. */
+interface Touched {
+  /** Its mod revision in the mirror, 0 if it was absent there. */
+  base: number;
+  /** Why it changed last. */
+  cause: Cause;
+  /** When, in ms since the Unix epoch. */
+  timeMs: number;
+}
+
+export interface OverlayOptions {
+  connection: NatsConnection;
+  /** The follower's database, with the mirror folded up to the base. */
+  database: Database;
+  maxBytes: number;
+  identity: Uint8Array;
+  newLeaseId: () => bigint;
+  expiry: LeaseExpiry;
+  onVisible: (from: number, to: number) => void;
+  logger: Logger;
+}
+
+/** Where the overlay that is on disk stands on the mirror; null when there is none. */
+export async function findOverlay(connection: NatsConnection): Promise<{ baseSequence: number } | null> {
+  const manager = await streamManager(connection);
+  const info = await findStream(manager, stream);
+  const first =
+    info && info.state.messages > 0 ? await readMessage(manager, stream, info.state.first_seq) : null;
+  if (!info || !first) return null;
+  const begin = readRecord(stream, info.state.first_seq, first, undefined).entries[0];
+  return begin?.kind === 'overlay' ? { baseSequence: begin.baseSequence } : null;
+}
+
+/** Removes the overlay, once all of it is merged and in the mirror. */
+export async function removeOverlay(connection: NatsConnection): Promise<void> {
+  const manager = await streamManager(connection);
+  if (await findStream(manager, stream)) await manager.streams.delete(stream);
+}
+
+/**
+ * What a follower writes alone: a log of its own, beside the mirror, in a band of revisions of its own. It takes writes
+ * until it is sealed for the merge, and again if the merge is broken off.
+ */
+export class Overlay {
+  readonly #options: OverlayOptions;
+  readonly id: string;
+  readonly #log: OwnedLog;
+  readonly #touched: Map<string, Touched>;
+  #writes: LocalWrites | null = null;
+
+  private constructor(options: OverlayOptions, id: string, log: OwnedLog, touched: Map<string, Touched>) {
+    this.#options = options;
+    this.id = id;
+    this.#log = log;
+    this.#touched = touched;
+  }
+
+  /** The newest revision that was written alone. */
+  get revision(): number {
+    return this.#options.database.store.head;
+  }
+
+  /** Where writes go; null while the overlay is sealed. */
+  get writes(): LocalWrites | null {
+    return this.#writes;
+  }
+
+  /**
+   * Opens the overlay on disk, or begins a new one on the mirror up to `baseSequence`, and takes writes.
+   * @throws StoreFullError when there is no room for its first record
+   */
+  static async open(options: OverlayOptions, baseSequence: number): Promise<Overlay> {
+    const touched = new Map<string, Touched>();
+    let id = '';
+    const log = await openLog({
+      ...options,
+      stream,
+      subject: subjects.overlayRecords,
+      onRecord: (record) => {
+        const [begin] = record.entries;
+        if (begin?.kind === 'overlay') id = begin.id;
+        touchReplayed(options.database, record, touched);
+      },
+    });
+    const overlay = new Overlay(options, id || randomBytes(8).toString('hex'), log, touched);
+    await overlay.unseal(id === '' ? baseSequence : null);
+    return overlay;
+  }
+
+  /** Takes writes (again). */
+  async unseal(newAtSequence: number | null = null): Promise<void> {
+    const { connection, database, maxBytes, onVisible, logger } = this.#options;
+    const commit = await openLogWriter({
+      connection,
+      stream,
+      subject: subjects.overlayRecords,
+      maxBytes,
+      logger,
+      log: this.#log,
+      epoch: database.epoch?.number ?? 0,
+      replicated: () => Promise.resolve(),
+      onVisible,
+    });
+    if (newAtSequence !== null) {
+      const revision = nextOddBand(database.store.head);
+      database.store.jump(revision);
+      await commit.append([
+        { kind: 'overlay', id: this.id, baseSequence: newAtSequence },
+        { kind: 'jump', revision },
+      ]);
+      logger.warn({ overlay: this.id, revision }, 'writing alone from here on');
+    }
+    this.#log.position = commit.position;
+    this.#writes = new LocalWrites({
+      ...this.#options,
+      commit,
+      monotonicMs: () => performance.now(),
+      onChanges: (changes, cause) => this.#touch(changes, cause),
+    });
+  }
+
+  /** Takes no more writes: those that wait are finished first. */
+  async seal(): Promise<void> {
+    const writes = this.#writes;
+    this.#writes = null;
+    this.#log.position = (await writes?.finish()) ?? this.#log.position;
+  }
+
+  /** What is to be merged, as it stands now: everything that was changed alone, but what is ephemeral or expired. */
+  entries(): MergeEntry[] {
+    const { store } = this.#options.database;
+    const result: MergeEntry[] = [];
+    for (const [key, { base, cause, timeMs }] of this.#touched) {
+      const version = store.current(key);
+      if (cause === 'lease-expiry' || isEphemeral(key, version?.lease ?? 0n)) continue;
+      const value = version ? Buffer.from(readValue(version.bytes)) : Buffer.alloc(0);
+      result.push({ key, base, deleted: !version, value, timeMs });
+    }
+    return result;
+  }
+
+  #touch(changes: readonly Version[], cause: Cause): void {
+    for (const version of changes) {
+      const before = this.#options.database.store.previous(version);
+      touch(this.#touched, version.entry.key, before?.modRevision ?? 0, cause, Date.now());
+    }
+  }
+}
+
+function touchReplayed(database: Database, record: LogRecord, touched: Map<string, Touched>): void {
+  for (const entry of record.entries) {
+    if (entry.kind !== 'revision') continue;
+    for (const change of entry.changes) {
+      const { key } = readKeyValue(change as Buffer);
+      touch(touched, key, database.store.current(key)?.modRevision ?? 0, entry.cause, record.timeMs);
+    }
+  }
+}
+
+/** The first change of a key tells its base, the last one why and when. */
+function touch(
+  touched: Map<string, Touched>,
+  key: string,
+  before: number,
+  cause: Cause,
+  timeMs: number,
+): void {
+  touched.set(key, { base: touched.get(key)?.base ?? before, cause, timeMs });
+}

@@ -1,0 +1,168 @@
+import { status } from '@grpc/grpc-js';
+import { headers, type MsgHdrs } from 'nats';
+import { z } from 'zod';
+import { bool, bytes, type Infer, int64, key, message, repeated, string } from '../protobuf/message.ts';
+
+/**
+ * What the two shims say to each other, on `twonode.rpc.<node>.<method>` (NATS request/reply). Control messages are JSON;
+ * forwarded writes carry etcd's own request and response bytes.
+ *
+ * A session is one life of the leader's shim: its epoch's id. What belongs to another session is dropped.
+ */
+
+/** Where a log stands: equal chains at one sequence mean equal logs up to there. */
+const pointSchema = z.object({
+  sequence: z.number().int().nonnegative(),
+  chain: z.number().int().nonnegative(),
+});
+export type Point = z.infer<typeof pointSchema>;
+
+/** `hello`, follower to leader: here I stand, compare. */
+export const helloSchema = z.object({
+  v: z.literal(1),
+  node: z.string(),
+  point: pointSchema,
+  /** What this follower wrote alone: the overlay's id and its newest revision. */
+  overlay: z.object({ id: z.string(), revision: z.number().int().positive() }).nullable(),
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+export const helloAnswerSchema = z.discriminatedUnion('ok', [
+  z.object({
+    ok: z.literal(true),
+    session: z.string(),
+    epoch: z.number().int().positive(),
+    /** Newest sequence and revision that are acknowledged. */
+    sequence: z.number().int().nonnegative(),
+    revision: z.number().int().positive(),
+    /** The leader's monotonic clock, for deadlines. */
+    clock_ms: z.number().nonnegative(),
+  }),
+  z.object({ ok: z.literal(false), reason: z.enum(['starting', 'diverged', 'behind']), text: z.string() }),
+]);
+export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
+
+/** `ping`, either way: are you there, and who are you now? */
+export const pingAnswerSchema = z.object({
+  /** Null while the shim has no session: a follower, or a leader that is not verified yet. */
+  session: z.string().nullable(),
+  sequence: z.number().int().nonnegative(),
+  revision: z.number().int().nonnegative(),
+  clock_ms: z.number().nonnegative(),
+});
+export type PingAnswer = z.infer<typeof pingAnswerSchema>;
+
+/** `read-index`, follower to leader: up to which revision must I be, to read what is true now? */
+export const readIndexAnswerSchema = z.object({
+  session: z.string(),
+  revision: z.number().int().nonnegative(),
+});
+
+/** `stored`, follower to leader, no answer: the mirror holds the log up to here. */
+export const storedSchema = z.object({ session: z.string(), sequence: z.number().int().nonnegative() });
+
+/** `commit`, leader to follower, no answer: up to here everything is acknowledged. */
+export const commitSchema = z.object({ session: z.string(), revision: z.number().int().nonnegative() });
+
+/** One key that a follower changed alone, as it stands now. */
+export const mergeEntry = message({
+  key: key(1),
+  /** The key's mod revision that the follower saw in the mirror, 0 if it was absent. */
+  base: int64(2),
+  deleted: bool(3),
+  value: bytes(4),
+  timeMs: int64(5),
+});
+export type MergeEntry = Infer<typeof mergeEntry>;
+
+/** `merge`, follower to leader. */
+export const mergeRequest = message({
+  session: string(1),
+  overlay: string(2),
+  /** The overlay's newest revision. */
+  revision: int64(3),
+  entries: repeated(4, mergeEntry),
+  /** Nothing follows: record the overlay as merged. */
+  last: bool(5),
+});
+export const mergeAnswerSchema = z.object({
+  ok: z.boolean(),
+  /** The log's sequence that holds the batch. */
+  sequence: z.number().int().nonnegative(),
+  text: z.string().default(''),
+});
+export type MergeAnswer = z.infer<typeof mergeAnswerSchema>;
+
+const header = {
+  session: 'Twonode-Session',
+  method: 'Twonode-Method',
+  deadline: 'Twonode-Deadline',
+  senderState: 'Twonode-State',
+  code: 'Twonode-Code',
+  text: 'Twonode-Text',
+  revision: 'Twonode-Revision',
+} as const;
+
+/** A write that a follower passes on. */
+export const forwardedWriteSchema = z.object({
+  session: z.string(),
+  method: z.enum([
+    'Put',
+    'DeleteRange',
+    'Txn',
+    'Compact',
+    'LeaseGrant',
+    'LeaseRevoke',
+    'LeaseKeepAlive',
+    'LeaseTimeToLive',
+    'LeaseLeases',
+  ]),
+  /** On the leader's monotonic clock, in ms: later it is dropped. */
+  deadline: z.coerce.number().nonnegative(),
+  senderState: z.enum(['Leader', 'Follower', 'LeaderRX', 'Impaired']),
+});
+export type ForwardedWrite = z.infer<typeof forwardedWriteSchema>;
+
+export function forwardedWriteHeaders(write: ForwardedWrite): MsgHdrs {
+  const result = headers();
+  result.set(header.session, write.session);
+  result.set(header.method, write.method);
+  result.set(header.deadline, String(write.deadline));
+  result.set(header.senderState, write.senderState);
+  return result;
+}
+
+/** @throws ZodError */
+export function readForwardedWrite(received: MsgHdrs | undefined): ForwardedWrite {
+  return forwardedWriteSchema.parse({
+    session: received?.get(header.session),
+    method: received?.get(header.method),
+    deadline: received?.get(header.deadline) || undefined,
+    senderState: received?.get(header.senderState),
+  });
+}
+
+/** The outcome of a forwarded write: a gRPC status, and the revision that the follower must hold before it answers. */
+export const writeOutcomeSchema = z.object({
+  code: z.coerce.number().pipe(z.enum(status)),
+  text: z.string(),
+  revision: z.coerce.number().nonnegative(),
+});
+export type WriteOutcome = z.infer<typeof writeOutcomeSchema>;
+
+export function writeOutcomeHeaders(outcome: WriteOutcome): MsgHdrs {
+  const result = headers();
+  result.set(header.code, String(outcome.code));
+  result.set(header.text, encodeURIComponent(outcome.text));
+  result.set(header.revision, String(outcome.revision));
+  return result;
+}
+
+/** @throws ZodError */
+export function readWriteOutcome(received: MsgHdrs | undefined): WriteOutcome {
+  return writeOutcomeSchema.parse({
+    code: received?.get(header.code),
+    text: decodeURIComponent(received?.get(header.text) ?? ''),
+    revision: received?.get(header.revision),
+  });
+}
