@@ -24,7 +24,11 @@ export interface BeatThread {
 /** Starts the thread that beats. */
 export function startBeatThread(data: BeatThreadData, events: BeatThreadEvents): BeatThread {
   // The compiled file: a worker is loaded by its URL, which the compiler does not rewrite.
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: data });
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    workerData: data,
+    // Flags of the main thread such as --input-type are not meant for it.
+    execArgv: [],
+  });
   const tell = (message: ToBeatThread) => worker.postMessage(message);
   let ending = false;
   worker.on('message', (message: FromBeatThread) => {
