@@ -66,6 +66,10 @@ test('a record that does not follow the one before is found', () => {
   assert.throws(() => decodeRecord(second, 1), /does not follow/);
 });
 
+test('the chain depends on the record before', () => {
+  assert.is.not(chainOf(encodeRecord(record)), chainOf(encodeRecord({ ...record, previousChain: 1 })));
+});
+
 test('a newer format is named', () => {
   const newer = encodeRecord(record);
   newer[2] = formatVersion + 1;

@@ -91,8 +91,16 @@ export function encodeRecord(record: Omit<LogRecord, 'chain'>): Buffer {
   out.writeDoubleLE(record.lastRevision, 24);
   out.writeDoubleLE(record.timeMs, 32);
   out.writeUInt32LE(record.entries.length, 40);
-  out.writeUInt32LE(crc32(out.subarray(8), record.previousChain), 4);
+  out.writeUInt32LE(checksum(out, record.previousChain), 4);
   return out;
+}
+
+/**
+ * The CRC starts behind the previous chain, which is its seed: run over that too, the two would cancel out, for a CRC
+ * begins by adding its seed to the first four bytes.
+ */
+function checksum(bytes: Buffer, previousChain: number): number {
+  return crc32(bytes.subarray(12), previousChain);
 }
 
 /** The chain of an encoded record. */
@@ -167,7 +175,7 @@ export function decodeRecord(bytes: Buffer, previousChain: number | undefined): 
     timeMs: bytes.readDoubleLE(32),
     entries: [],
   };
-  if (crc32(bytes.subarray(8), record.previousChain) !== record.chain)
+  if (checksum(bytes, record.previousChain) !== record.chain)
     throw new RecordError('its checksum is wrong');
   if (previousChain !== undefined && record.previousChain !== previousChain) {
     throw new RecordError('it does not follow the record before it');
