@@ -158,7 +158,8 @@ function writeOptional(writer: Writer, bytes: Uint8Array | null): void {
  * @throws RecordError
  */
 export function decodeRecord(bytes: Buffer, previousChain: number | undefined): LogRecord {
-  if (bytes.length < headerBytes || bytes.readUInt16LE(0) !== magic)
+  // Byte 3 is kept free for a later format.
+  if (bytes.length < headerBytes || bytes.readUInt16LE(0) !== magic || bytes[3] !== 0)
     throw new RecordError('it is no log record');
   const version = bytes[2] as number;
   if (version !== formatVersion) {
@@ -175,8 +176,7 @@ export function decodeRecord(bytes: Buffer, previousChain: number | undefined): 
     timeMs: bytes.readDoubleLE(32),
     entries: [],
   };
-  if (checksum(bytes, record.previousChain) !== record.chain)
-    throw new RecordError('its checksum is wrong');
+  if (checksum(bytes, record.previousChain) !== record.chain) throw new RecordError('its checksum is wrong');
   if (previousChain !== undefined && record.previousChain !== previousChain) {
     throw new RecordError('it does not follow the record before it');
   }
