@@ -1,5 +1,5 @@
 import type { StdioOptions } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../shared/lifecycle.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -23,7 +23,7 @@ export interface NodeProcessOptions {
 
 /** One `twonode run` as a child. */
 export interface NodeProcess {
-  /** Resolves when the node is up; rejects with a UserError that holds its last words when it ends before. */
+  /** Resolves when the node is up; rejects with a UserError that says why when it ends before. */
   readonly up: Promise<void>;
   stop(): Promise<void>;
 }
@@ -32,6 +32,7 @@ export interface NodeProcess {
 export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
   const { node, configFile, logFile, logger, onPids } = options;
   const args = [program, 'run', '--config', configFile, '--node', node];
+  const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
   let supervised: Supervised | undefined;
   const up = new Promise<void>((resolve, reject) => {
     supervised = supervise({
@@ -49,15 +50,17 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
         return child;
       },
       onExit: () =>
-        reject(new UserError(`${node} does not start: ${lastWords(logFile)} (its log: ${logFile})`)),
+        reject(
+          new UserError(`${node} does not start: ${firstWords(logFile, logStart)} (its log: ${logFile})`),
+        ),
     });
   });
   return { up, stop: async () => supervised?.stop(stopLimitMs) };
 }
 
-/** The sentence with which a command ended: the last line that is no log line. */
-function lastWords(logFile: string): string {
-  const lines = readFileSync(logFile, 'utf8').split('\n');
-  const sentence = lines.findLast((line) => line.startsWith('twonode: '));
+/** The first sentence for people which a command wrote to its log after `offset`: the cause, before what followed from it. */
+function firstWords(logFile: string, offset: number): string {
+  const lines = readFileSync(logFile).subarray(offset).toString('utf8').split('\n');
+  const sentence = lines.find((line) => line.startsWith('twonode: '));
   return sentence?.slice('twonode: '.length) ?? 'it ended without a word';
 }

@@ -25,10 +25,13 @@ export interface ServerPair {
 
 const passwords = { services: 'services-secret', leaf: 'leaf-secret' };
 
-/** Starts both servers on free ports, in a temporary folder which `stop` removes. */
-export async function startServerPair(): Promise<ServerPair> {
+/**
+ * Starts both servers on free ports, in a temporary folder which `stop` removes.
+ * @param leaderAddress where the follower dials the leader; another one than 127.0.0.1 needs a relay
+ */
+export async function startServerPair(leaderAddress = '127.0.0.1'): Promise<ServerPair> {
   const folder = await mkdtemp(join(tmpdir(), 'twonode-nats-'));
-  const config = await pairConfiguration(folder);
+  const config = await pairConfiguration(folder, leaderAddress);
   const binary = await findBinary('nats-server');
   const connections: NatsConnection[] = [];
   const servers: NatsServer[] = [];
@@ -74,7 +77,7 @@ export async function startServerPair(): Promise<ServerPair> {
   };
 }
 
-async function pairConfiguration(dataDir: string): Promise<TwoNodeConfiguration> {
+async function pairConfiguration(dataDir: string, leaderAddress: string): Promise<TwoNodeConfiguration> {
   const leaf = await freePort();
   const ports = async () => ({ nats: await freePort(), monitoring: await freePort(), leaf });
   return parseConfiguration(
@@ -84,7 +87,7 @@ async function pairConfiguration(dataDir: string): Promise<TwoNodeConfiguration>
       cluster: 'test',
       dataDir,
       nodes: [
-        { name: 'node-a', role: 'leader', address: '127.0.0.1', ports: await ports() },
+        { name: 'node-a', role: 'leader', address: leaderAddress, bind: '127.0.0.1', ports: await ports() },
         { name: 'node-b', role: 'follower', address: '127.0.0.1', ports: await ports() },
       ],
       probes: { northSouth: [{ name: 'gateway', address: '127.0.0.1' }] },
