@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from 'nats';
+import { readBootId } from '../../shared/boot-id.ts';
 import { connectBus } from '../../shared/bus.ts';
 import { configurationDigest } from '../../shared/config/load.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
@@ -12,7 +13,6 @@ import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { serveStatus } from '../../shared/status-endpoint.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { BeatThreadData } from './beat/protocol.ts';
-import { readBootId } from './boot-id.ts';
 import { BusSender } from './bus-sender.ts';
 import { readMemory } from './memory.ts';
 import { Prober } from './prober.ts';

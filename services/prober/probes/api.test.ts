@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { judgeReadyz, probeApi } from './api.ts';
+import type { HttpReading } from './http.ts';
+import { judgePeerApi } from './peer-api.ts';
+
+const answer = (status: number, body = ''): HttpReading => ({ answered: true, status, body, durationMs: 1 });
+const refused: HttpReading = { answered: false, timedOut: false, fault: 'ECONNREFUSED', durationMs: 1 };
+const silent: HttpReading = { answered: false, timedOut: true, fault: 'ABORT_ERR', durationMs: 2000 };
+const notReady =
+  '[+]ping ok\n[-]etcd failed: reason withheld\n[-]informer-sync failed: reason withheld\nreadyz check failed\n';
+
+const cases: [string, HttpReading, string, string][] = [
+  ['ready', answer(200, 'ok'), 'ok', ''],
+  [
+    'closed to anonymous callers',
+    answer(401),
+    'ok',
+    'API answers, but /readyz is not open to anonymous callers (HTTP 401)',
+  ],
+  ['not ready', answer(500, notReady), 'failed', 'API is not ready (HTTP 500: etcd, informer-sync)'],
+  ['something else listens there', answer(404), 'failed', 'API is not ready (HTTP 404)'],
+  ['stopped', refused, 'failed', 'API: ECONNREFUSED'],
+  ['hangs', silent, 'failed', 'API does not answer'],
+];
+
+for (const [what, reading, status, reason] of cases) {
+  test(`API: ${what}`, () => {
+    const verdict = judgeReadyz(reading, 'API');
+    assert.is(verdict.status, status);
+    assert.is(verdict.reason, reason);
+  });
+}
+
+test("the peer's API: a timeout is no failure while the peer says that it is well", () => {
+  assert.is(judgePeerApi(silent, 'node-b', 'ok').status, 'warning');
+  assert.is(judgePeerApi(silent, 'node-b', 'failed').status, 'failed');
+  assert.is(judgePeerApi(silent, 'node-b', null).status, 'failed');
+  assert.is(judgePeerApi(refused, 'node-b', 'ok').status, 'failed');
+  assert.is(judgePeerApi(answer(200), 'node-b', 'failed').status, 'ok');
+});
+
+test('a server that accepts and never answers is given up in time', async () => {
+  const server = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const verdict = await probeApi(`http://127.0.0.1:${port}/readyz`, 100);
+  assert.is(verdict.reason, 'API does not answer');
+  server.closeAllConnections();
+  server.close();
+});
+
+test.run();
