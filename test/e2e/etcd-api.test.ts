@@ -1,0 +1,275 @@
+import type { ServiceError } from '@grpc/grpc-js';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EtcdClient, op, putOf } from '../etcd-client.ts';
+import { type EtcdServer, startRealEtcd, startTwonodeEtcd } from '../etcd-servers.ts';
+
+/**
+ * The same calls on a real etcd and on twonode: what they answer must be the same, error texts included. Left out of the
+ * comparison are ids of cluster, member and lease, and the raft term.
+ */
+
+interface Context {
+  etcd: EtcdServer;
+  twonode: EtcdServer;
+}
+const test = suite<Context>('etcd API beside a real etcd');
+
+test.before(async (context) => {
+  context.etcd = await startRealEtcd();
+  context.twonode = await startTwonodeEtcd();
+});
+test.after(async ({ etcd, twonode }) => {
+  await etcd.stop();
+  await twonode.stop();
+});
+
+const hidden = new Set(['clusterId', 'memberId', 'raftTerm', 'lease', 'id']);
+
+/** An answer as text that can be compared and read. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (Buffer.isBuffer(value)) return value.toString('latin1');
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => !hidden.has(name))
+      .map(([name, part]) => [name, plain(part)]),
+  );
+}
+
+/** The outcome of a call: its answer, or its error's code and text. */
+async function outcome(call: Promise<unknown>): Promise<unknown> {
+  try {
+    return plain(await call);
+  } catch (error) {
+    const { code, details } = error as ServiceError;
+    return { code, details };
+  }
+}
+
+/** Runs the steps on both servers, in a part of the key space of their own, and compares each answer. */
+function same(name: string, steps: (client: EtcdClient, record: (call: Promise<unknown>) => Promise<void>) => Promise<void>) {
+  test(name, async ({ etcd, twonode }) => {
+    const outcomes: unknown[][] = [];
+    for (const server of [etcd, twonode]) {
+      const client = new EtcdClient(server.address);
+      const answers: unknown[] = [];
+      await steps(client, async (call) => {
+        answers.push(await outcome(call));
+      });
+      client.close();
+      outcomes.push(answers);
+    }
+    // Answer by answer, so that a failure shows the one that differs.
+    for (const [i, expected] of (outcomes[0] ?? []).entries()) assert.equal(outcomes[1]?.[i], expected, `answer ${i}`);
+  });
+}
+
+const compare = (part: object) => ({
+  result: 0,
+  target: 0,
+  key: '',
+  version: 0,
+  createRevision: 0,
+  modRevision: 0,
+  value: Buffer.alloc(0),
+  lease: 0n,
+  rangeEnd: '',
+  ...part,
+});
+const range = (key: string, part: object = {}) => ({
+  key,
+  rangeEnd: '',
+  limit: 0,
+  revision: 0,
+  sortOrder: 0,
+  sortTarget: 0,
+  serializable: false,
+  keysOnly: false,
+  countOnly: false,
+  minModRevision: 0,
+  maxModRevision: 0,
+  minCreateRevision: 0,
+  maxCreateRevision: 0,
+  ...part,
+});
+
+same('an empty store', async (client, record) => {
+  await record(client.range({ key: 'nothing' }));
+  await record(client.deleteRange({ key: 'nothing' }));
+  await record(client.txn({}));
+});
+
+same('put, get, previous values, versions', async (client, record) => {
+  await record(client.put({ key: 'a', value: '1' }));
+  await record(client.put({ key: 'a', value: '2', prevKv: true }));
+  await record(client.put({ key: 'a', ignoreValue: true, prevKv: true }));
+  await record(client.range({ key: 'a' }));
+  await record(client.range({ key: 'a', keysOnly: true }));
+  await record(client.put({ key: '' }));
+  await record(client.put({ key: 'b', ignoreValue: true }));
+  await record(client.put({ key: 'a', value: 'x', ignoreValue: true }));
+  await record(client.put({ key: 'a', lease: 12345n }));
+  await record(client.deleteRange({ key: 'a', prevKv: true }));
+  await record(client.put({ key: 'a', value: 'anew' }));
+  await record(client.range({ key: 'a' }));
+});
+
+same('ranges with every option', async (client, record) => {
+  for (const [i, value] of ['z', 'y', 'x', 'w', 'v'].entries()) await client.put({ key: `r/${i}`, value });
+  await client.put({ key: 'r/1', value: 'again' });
+  await client.deleteRange({ key: 'r/3' });
+  const all = { key: 'r/', rangeEnd: 'r0' };
+  await record(client.range(all));
+  await record(client.range({ ...all, limit: 2 }));
+  await record(client.range({ ...all, limit: 4 }));
+  await record(client.range({ ...all, countOnly: true }));
+  await record(client.range({ ...all, keysOnly: true }));
+  await record(client.range({ key: 'r/2', rangeEnd: '\0', limit: 3 }));
+  await record(client.range({ key: '\0', rangeEnd: '\0', countOnly: true }));
+  await record(client.range({ key: 'r0', rangeEnd: 'r/' }));
+  const { header } = await client.range(all);
+  const now = header?.revision ?? 0;
+  for (let back = 0; back <= 7; back++) await record(client.range({ ...all, revision: now - back, limit: 3 }));
+  await record(client.range({ ...all, revision: now + 1 }));
+  await record(client.range({ ...all, revision: -5 }));
+  for (const sortTarget of [0, 1, 2, 3, 4, 5]) {
+    for (const sortOrder of [0, 1, 2, 3]) await record(client.range({ ...all, sortTarget, sortOrder, limit: 3 }));
+  }
+  await record(client.range({ ...all, minModRevision: now - 2 }));
+  await record(client.range({ ...all, maxModRevision: now - 3, limit: 1 }));
+  await record(client.range({ ...all, minCreateRevision: now - 4, maxCreateRevision: now - 3 }));
+  await record(client.range({ key: '' }));
+  await record(client.range({ ...all, serializable: true }));
+});
+
+same('delete of ranges', async (client, record) => {
+  for (const key of ['d/1', 'd/2', 'd/3', 'e']) await client.put({ key, value: key });
+  await record(client.deleteRange({ key: 'd/', rangeEnd: 'd/3', prevKv: true }));
+  await record(client.range({ key: 'd/', rangeEnd: 'e\0' }));
+  await record(client.deleteRange({ key: '' }));
+  await record(client.deleteRange({ key: 'd/', rangeEnd: 'd0' }));
+});
+
+same('compares of every target and result', async (client, record) => {
+  await client.put({ key: 't/1', value: 'v' });
+  await client.put({ key: 't/1', value: 'w' });
+  const { kvs } = await client.range({ key: 't/1' });
+  const kv = kvs[0];
+  for (const result of [0, 1, 2, 3]) {
+    for (const shift of [-1, 0, 1]) {
+      const compares = [
+        compare({ result, target: 0, key: 't/1', version: 2 + shift }),
+        compare({ result, target: 1, key: 't/1', createRevision: (kv?.createRevision ?? 0) + shift }),
+        compare({ result, target: 2, key: 't/1', modRevision: (kv?.modRevision ?? 0) + shift }),
+        compare({ result, target: 3, key: 't/1', value: Buffer.from('vwx'[shift + 1] ?? '') }),
+        compare({ result, target: 4, key: 't/1', lease: BigInt(shift) }),
+        compare({ result, target: 2, key: 't/absent', modRevision: shift }),
+        compare({ result, target: 3, key: 't/absent' }),
+        compare({ result, target: 0, key: 't/', rangeEnd: 't0', version: 1 + shift }),
+      ];
+      for (const one of compares) await record(client.txn({ compare: [one] }));
+    }
+  }
+});
+
+same('transactions: branches, many ops, reads of own writes, nesting', async (client, record) => {
+  const put = (key: string, value: string) => op({ requestPut: putOf(key, value) });
+  const get = (key: string, part = {}) => op({ requestRange: range(key, part) });
+  const del = (key: string, rangeEnd = '') => op({ requestDeleteRange: { key, rangeEnd, prevKv: true } });
+  await record(client.txn({ success: [put('x/1', 'a'), get('x/1'), put('x/2', 'b'), get('x/', { rangeEnd: 'x0' })] }));
+  await record(client.txn({ success: [get('x/1'), del('x/1'), get('x/', { rangeEnd: 'x0' }), put('x/9', 'n')] }));
+  await record(client.txn({ success: [del('x/none')] }));
+  await record(client.txn({ compare: [compare({ key: 'x/1', version: 5 })], failure: [get('x/2'), put('x/3', 'f')] }));
+  const inner = {
+    compare: [compare({ key: 'x/2', result: 1 })],
+    success: [put('x/in', '1'), get('x/2')],
+    failure: [put('x/out', '1')],
+  };
+  await record(client.txn({ success: [put('x/2', 'c'), op({ requestTxn: inner }), get('x/in')] }));
+  await record(client.txn({ success: [op({ requestTxn: { compare: [], success: [get('x/2')], failure: [] } })] }));
+});
+
+same('transactions that are refused', async (client, record) => {
+  const put = (key: string) => op({ requestPut: putOf(key, 'v') });
+  const del = (key: string, rangeEnd = '') => op({ requestDeleteRange: { key, rangeEnd, prevKv: false } });
+  await record(client.txn({ success: [put('q'), put('q')] }));
+  await record(client.txn({ success: [put('q'), del('q')] }));
+  await record(client.txn({ success: [del('p', 'r'), put('q')] }));
+  await record(client.txn({ success: [put('q')], failure: [put('q')] }));
+  await record(client.txn({ success: [op({})] }));
+  await record(client.txn({ success: [put('')] }));
+  await record(client.txn({ compare: [compare({ key: '' })] }));
+  await record(client.txn({ success: Array.from({ length: 129 }, (_, i) => put(`many/${i}`)) }));
+  await record(client.txn({ success: [op({ requestPut: { ...putOf('q', 'v'), lease: 99n } })] }));
+  await record(client.txn({ success: [put('q/ok'), op({ requestRange: range('q', { revision: 999_999 }) })] }));
+  await record(client.range({ key: 'q/ok' }));
+  const branch = { compare: [], success: [put('q/both')], failure: [put('q/both')] };
+  await record(client.txn({ success: [op({ requestTxn: branch })] }));
+  await record(client.txn({ success: [put('q/both'), op({ requestTxn: branch })] }));
+});
+
+same('compaction', async (client, record) => {
+  for (let i = 0; i < 4; i++) await client.put({ key: 'c', value: String(i) });
+  const now = (await client.range({ key: 'c' })).header?.revision ?? 0;
+  await record(client.compact(now - 1));
+  await record(client.compact(now - 1));
+  await record(client.compact(now + 5));
+  await record(client.range({ key: 'c', revision: now - 2 }));
+  await record(client.range({ key: 'c', revision: now - 1 }));
+  await record(client.range({ key: 'c' }));
+});
+
+same('watch: past, live, filters, previous values, cancel, compacted', async (client, record) => {
+  await client.put({ key: 'w/0', value: 'before' });
+  const start = (await client.put({ key: 'w/1', value: 'a' })).header?.revision ?? 0;
+  await client.put({ key: 'w/1', value: 'b' });
+  const watch = client.watch();
+  const request = {
+    key: 'w/',
+    rangeEnd: 'w0',
+    startRevision: start,
+    progressNotify: false,
+    filters: [],
+    prevKv: true,
+    watchId: 0,
+    fragment: false,
+  };
+  watch.create(request);
+  await record(watch.next());
+  await record(watch.next());
+  await client.deleteRange({ key: 'w/0' });
+  await record(watch.next());
+  watch.create({ ...request, key: 'w/1', rangeEnd: '', startRevision: 0, filters: [0], watchId: 7, prevKv: false });
+  await record(watch.next());
+  watch.create({ ...request, watchId: 7 });
+  await record(watch.next());
+  watch.send({ cancelRequest: { watchId: 0 } });
+  await record(watch.next());
+  await client.put({ key: 'w/1', value: 'filtered' });
+  await client.deleteRange({ key: 'w/1' });
+  await record(watch.next());
+  watch.send({ progressRequest: {} });
+  await record(watch.next());
+  await client.compact(start + 1);
+  watch.create({ ...request, startRevision: start, watchId: 9 });
+  await record(watch.next());
+  await record(watch.next());
+  watch.cancel();
+});
+
+same('leases', async (client, record) => {
+  await record(client.leaseGrant(100, 4711n));
+  await record(client.leaseGrant(100, 4711n));
+  await record(client.leaseGrant(9_000_000_001, 4712n));
+  await record(client.put({ key: 'l', value: 'x', lease: 4711n }));
+  await record(client.put({ key: 'l', value: 'y', ignoreLease: true }));
+  await record(client.range({ key: 'l' }));
+  await record(client.call('Lease/LeaseRevoke', Buffer.of(8, 0xe7, 0x24)).then(() => null));
+  await record(client.range({ key: 'l' }));
+  await record(client.call('Lease/LeaseRevoke', Buffer.of(8, 5)).then(() => null));
+});
+
+test.run();
