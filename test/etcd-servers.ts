@@ -44,7 +44,15 @@ export async function startTwonodeEtcd(...flags: string[]): Promise<EtcdServer> 
   return start(`127.0.0.1:${port}`, (dataDir) =>
     spawnTethered(
       process.execPath,
-      ['bin/twonode.js', 'etcd', '--listen-client-urls', `http://127.0.0.1:${port}`, '--data-dir', dataDir, ...flags],
+      [
+        'bin/twonode.js',
+        'etcd',
+        '--listen-client-urls',
+        `http://127.0.0.1:${port}`,
+        '--data-dir',
+        dataDir,
+        ...flags,
+      ],
       { deathSignal: 'KILL', stdio: ['ignore', 'pipe', 'pipe'] },
     ),
   );

@@ -50,7 +50,10 @@ async function outcome(call: Promise<unknown>): Promise<unknown> {
 }
 
 /** Runs the steps on both servers, in a part of the key space of their own, and compares each answer. */
-function same(name: string, steps: (client: EtcdClient, record: (call: Promise<unknown>) => Promise<void>) => Promise<void>) {
+function same(
+  name: string,
+  steps: (client: EtcdClient, record: (call: Promise<unknown>) => Promise<void>) => Promise<void>,
+) {
   test(name, async ({ etcd, twonode }) => {
     const outcomes: unknown[][] = [];
     for (const server of [etcd, twonode]) {
@@ -63,7 +66,8 @@ function same(name: string, steps: (client: EtcdClient, record: (call: Promise<u
       outcomes.push(answers);
     }
     // Answer by answer, so that a failure shows the one that differs.
-    for (const [i, expected] of (outcomes[0] ?? []).entries()) assert.equal(outcomes[1]?.[i], expected, `answer ${i}`);
+    for (const [i, expected] of (outcomes[0] ?? []).entries())
+      assert.equal(outcomes[1]?.[i], expected, `answer ${i}`);
   });
 }
 
@@ -132,11 +136,13 @@ same('ranges with every option', async (client, record) => {
   await record(client.range({ key: 'r0', rangeEnd: 'r/' }));
   const { header } = await client.range(all);
   const now = header?.revision ?? 0;
-  for (let back = 0; back <= 7; back++) await record(client.range({ ...all, revision: now - back, limit: 3 }));
+  for (let back = 0; back <= 7; back++)
+    await record(client.range({ ...all, revision: now - back, limit: 3 }));
   await record(client.range({ ...all, revision: now + 1 }));
   await record(client.range({ ...all, revision: -5 }));
   for (const sortTarget of [0, 1, 2, 3, 4, 5]) {
-    for (const sortOrder of [0, 1, 2, 3]) await record(client.range({ ...all, sortTarget, sortOrder, limit: 3 }));
+    for (const sortOrder of [0, 1, 2, 3])
+      await record(client.range({ ...all, sortTarget, sortOrder, limit: 3 }));
   }
   await record(client.range({ ...all, minModRevision: now - 2 }));
   await record(client.range({ ...all, maxModRevision: now - 3, limit: 1 }));
@@ -179,17 +185,25 @@ same('transactions: branches, many ops, reads of own writes, nesting', async (cl
   const put = (key: string, value: string) => op({ requestPut: putOf(key, value) });
   const get = (key: string, part = {}) => op({ requestRange: range(key, part) });
   const del = (key: string, rangeEnd = '') => op({ requestDeleteRange: { key, rangeEnd, prevKv: true } });
-  await record(client.txn({ success: [put('x/1', 'a'), get('x/1'), put('x/2', 'b'), get('x/', { rangeEnd: 'x0' })] }));
-  await record(client.txn({ success: [get('x/1'), del('x/1'), get('x/', { rangeEnd: 'x0' }), put('x/9', 'n')] }));
+  await record(
+    client.txn({ success: [put('x/1', 'a'), get('x/1'), put('x/2', 'b'), get('x/', { rangeEnd: 'x0' })] }),
+  );
+  await record(
+    client.txn({ success: [get('x/1'), del('x/1'), get('x/', { rangeEnd: 'x0' }), put('x/9', 'n')] }),
+  );
   await record(client.txn({ success: [del('x/none')] }));
-  await record(client.txn({ compare: [compare({ key: 'x/1', version: 5 })], failure: [get('x/2'), put('x/3', 'f')] }));
+  await record(
+    client.txn({ compare: [compare({ key: 'x/1', version: 5 })], failure: [get('x/2'), put('x/3', 'f')] }),
+  );
   const inner = {
     compare: [compare({ key: 'x/2', result: 1 })],
     success: [put('x/in', '1'), get('x/2')],
     failure: [put('x/out', '1')],
   };
   await record(client.txn({ success: [put('x/2', 'c'), op({ requestTxn: inner }), get('x/in')] }));
-  await record(client.txn({ success: [op({ requestTxn: { compare: [], success: [get('x/2')], failure: [] } })] }));
+  await record(
+    client.txn({ success: [op({ requestTxn: { compare: [], success: [get('x/2')], failure: [] } })] }),
+  );
 });
 
 same('transactions that are refused', async (client, record) => {
@@ -204,7 +218,9 @@ same('transactions that are refused', async (client, record) => {
   await record(client.txn({ compare: [compare({ key: '' })] }));
   await record(client.txn({ success: Array.from({ length: 129 }, (_, i) => put(`many/${i}`)) }));
   await record(client.txn({ success: [op({ requestPut: { ...putOf('q', 'v'), lease: 99n } })] }));
-  await record(client.txn({ success: [put('q/ok'), op({ requestRange: range('q', { revision: 999_999 }) })] }));
+  await record(
+    client.txn({ success: [put('q/ok'), op({ requestRange: range('q', { revision: 999_999 }) })] }),
+  );
   await record(client.range({ key: 'q/ok' }));
   const branch = { compare: [], success: [put('q/both')], failure: [put('q/both')] };
   await record(client.txn({ success: [op({ requestTxn: branch })] }));
@@ -242,7 +258,15 @@ same('watch: past, live, filters, previous values, cancel, compacted', async (cl
   await record(watch.next());
   await client.deleteRange({ key: 'w/0' });
   await record(watch.next());
-  watch.create({ ...request, key: 'w/1', rangeEnd: '', startRevision: 0, filters: [0], watchId: 7, prevKv: false });
+  watch.create({
+    ...request,
+    key: 'w/1',
+    rangeEnd: '',
+    startRevision: 0,
+    filters: [0],
+    watchId: 7,
+    prevKv: false,
+  });
   await record(watch.next());
   watch.create({ ...request, watchId: 7 });
   await record(watch.next());

@@ -105,7 +105,8 @@ export class WatchStream implements WatchSink {
 
   compacted(watcher: Watcher, compactRevision: number): void {
     this.#watchers.delete(watcher.id);
-    this.#answer(watcher.id, this.#hub.revision, { canceled: true, compactRevision });
+    // etcd tells no revision here.
+    this.#answer(watcher.id, 0, { canceled: true, compactRevision });
   }
 
   #writeStart(writer: Writer, id: number, revision: number): void {
