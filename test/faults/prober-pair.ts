@@ -6,9 +6,9 @@ import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
-import { findBinary } from '../../../shared/binaries/find.ts';
-import { decodeMessage, type Signal, signalSchema } from '../../../shared/messages.ts';
-import { deriveSecret } from '../../../shared/secrets.ts';
+import { findBinary } from '../../shared/binaries/find.ts';
+import { decodeMessage, type Signal, signalSchema } from '../../shared/messages.ts';
+import { deriveSecret } from '../../shared/secrets.ts';
 
 /** A TCP port of 127.0.0.1 that is free now. */
 export async function freeTcpPort(): Promise<number> {
@@ -86,8 +86,8 @@ export class ProberPair {
   }
 
   startProber(node: 'node-a' | 'node-b'): void {
-    const main = new URL('../main.js', import.meta.url);
-    const load = new URL('../../../shared/config/load.js', import.meta.url);
+    const main = new URL('../../services/prober/main.js', import.meta.url);
+    const load = new URL('../../shared/config/load.js', import.meta.url);
     const script = `
       import { runProber } from ${JSON.stringify(main.href)};
       import { loadConfiguration } from ${JSON.stringify(load.href)};

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { beatValueSchema } from '../../shared/beat-value.ts';
 import type { StateMessage } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
-import { type Address, ProberPair } from './testing/cluster.ts';
+import { type Address, ProberPair } from './prober-pair.ts';
 
 /** Two real probers, UDP between them, a real nats-server. */
 
