@@ -1,4 +1,12 @@
-import { createInbox, headers, type JetStreamManager, type Msg, type NatsConnection } from 'nats';
+import {
+  createInbox,
+  Events,
+  headers,
+  type JetStreamManager,
+  type Msg,
+  type NatsConnection,
+  type Subscription,
+} from 'nats';
 import { z } from 'zod';
 import type { Logger } from '../../../shared/logger.ts';
 import { jetStreamError, readMessage } from './stream.ts';
@@ -39,6 +47,7 @@ export class FencedPublisher {
   #attempt = 0;
   #waiting: { token: string; resolve: (message: Msg | null) => void } | null = null;
   #stopped = false;
+  readonly #subscription: Subscription;
 
   constructor(options: {
     connection: NatsConnection;
@@ -52,17 +61,27 @@ export class FencedPublisher {
     this.#stream = options.stream;
     this.#subject = options.subject;
     this.#logger = options.logger;
-    this.#connection.subscribe(`${this.#inbox}.*`, {
+    this.#subscription = this.#connection.subscribe(`${this.#inbox}.*`, {
       callback: (_error, message) => {
         if (message.subject.endsWith(`.${this.#waiting?.token}`)) this.#waiting?.resolve(message);
       },
     });
+    void this.#askAgainOnReconnect();
   }
 
   /** Gives up waiting: {@link publish} rejects with {@link FencedError}. */
   stop(): void {
     this.#stopped = true;
+    this.#subscription.unsubscribe();
     this.#waiting?.resolve(null);
+  }
+
+  /** A server that is back has forgotten whom it owes an acknowledgement. */
+  async #askAgainOnReconnect(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (this.#stopped) return;
+      if (status.type === Events.Reconnect) this.#waiting?.resolve(null);
+    }
   }
 
   /**

@@ -42,6 +42,8 @@ export interface GroupCommitOptions {
   replicated: (sequence: number) => Promise<void>;
   /** Called when the revisions behind `from` up to `to` became visible. */
   onVisible: (from: number, to: number) => void;
+  /** Called when the writer ends. */
+  close: () => void;
   now: () => number;
   logger: Logger;
 }
@@ -116,6 +118,7 @@ export class GroupCommit {
   /** Ends the writer: everything that waits is rejected. */
   stop(error: Error): void {
     this.#broken ??= error;
+    this.#options.close();
     this.#fail(this.#gathering.splice(0), error);
   }
 

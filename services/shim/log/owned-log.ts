@@ -94,6 +94,7 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     publish: (record, lastSequence) => publisher.publish(record, lastSequence),
     replicated: options.replicated,
     onVisible: options.onVisible,
+    close: () => publisher.stop(),
     now: Date.now,
     logger,
   });

@@ -1,6 +1,7 @@
-import { authorizeKey } from '../../../shared/mutation/datastore-write.ts';
+import { listOf } from '../../../shared/mutation/authorize.ts';
+import { authorizeKey, leaseCallsAllowed } from '../../../shared/mutation/datastore-write.ts';
 import type { MutationLists } from '../../../shared/mutation/lists.ts';
-import { shimRefusal } from '../../../shared/mutation/refusal.ts';
+import { type Restriction, shimLeaseRefusal, shimRefusal } from '../../../shared/mutation/refusal.ts';
 import { isRestricted, type NodeState } from '../../../shared/node.ts';
 import type { WriteMethod } from '../backend.ts';
 import { permissionDenied } from '../etcd/errors.ts';
@@ -17,19 +18,30 @@ export interface JudgedWrite {
 
 /**
  * Refuses a write that the state does not allow (invariant I3). Unrestricted states cost nothing.
- * @param current what the refusal tells: the state, since when, and why
- * @param state the state whose list is asked: a forwarded write is judged by its sender's
+ * @param state the state whose list is asked: a forwarded write may be judged by its sender's
+ * @param current what the refusal tells: since when, and why
  * @throws EtcdError PERMISSION_DENIED with the sentence
  */
 export function enforce(
-  lists: MutationLists,
+  context: { lists: MutationLists; node: string },
   state: NodeState,
   current: CurrentState,
   { method, request, store }: JudgedWrite,
 ): void {
   if (!isRestricted(state)) return;
+  const restriction: Restriction = {
+    state,
+    node: context.node,
+    text: current.text,
+    sinceMs: current.reasonSinceMs,
+  };
+  if (leaseCalls.has(method) && !leaseCallsAllowed(state, context.lists)) {
+    throw permissionDenied(shimLeaseRefusal(restriction, listOf[state], Date.now()));
+  }
   for (const { key, verb, value } of mutationsOf(method, request, store)) {
-    const decision = authorizeKey(state, lists, { key, verb, ...(value && { value }) });
-    if (!decision.allowed) throw permissionDenied(shimRefusal({ state, key, current, nowMs: Date.now() }));
+    if (authorizeKey(state, context.lists, { key, verb, value }).allowed) continue;
+    throw permissionDenied(shimRefusal(restriction, key, listOf[state], Date.now()));
   }
 }
+
+const leaseCalls: ReadonlySet<WriteMethod> = new Set(['LeaseGrant', 'LeaseRevoke', 'LeaseKeepAlive']);

@@ -1,6 +1,7 @@
 import { logStream } from '../../../shared/nats-server/names.ts';
 import { isRestricted } from '../../../shared/node.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
+import { publishChanges } from '../change-feed.ts';
 import { EtcdError, etcdErrors, permissionDenied } from '../etcd/errors.ts';
 import { headerIdentity, idOf } from '../etcd/identity.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
@@ -100,6 +101,10 @@ export class FollowerNode implements ShimNode {
     return node;
   }
 
+  get #judge() {
+    return { lists: this.#context.lists, node: this.#context.pair.self.name };
+  }
+
   get database(): Database {
     return this.#replication.database ?? this.#nothing;
   }
@@ -140,11 +145,11 @@ export class FollowerNode implements ShimNode {
   }
 
   async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
-    const { lists, state } = this.#context;
+    const { state } = this.#context;
     const deadline = performance.now() + undecidedLimitMs;
     for (;;) {
       const current = state();
-      enforce(lists, current.state, current, { method, request, store: this.database.store });
+      enforce(this.#judge, current.state, current, { method, request, store: this.database.store });
       const writes = this.#overlay?.writes;
       if (writes) return writes.write(method, request);
       if (!this.#overlay && this.#replication.linkWorks) {
@@ -152,7 +157,7 @@ export class FollowerNode implements ShimNode {
       }
       if (!this.#overlay && isRestricted(current.state)) {
         if (!this.#verified) {
-          throw permissionDenied(`twonode: ${current.state}: write refused: ${current.reasonText}`);
+          throw permissionDenied(`twonode: ${current.state}: write refused: ${current.text}`);
         }
         await this.#writeAlone();
         continue;
@@ -216,17 +221,21 @@ export class FollowerNode implements ShimNode {
   }
 
   async #openOverlay(baseSequence: number): Promise<void> {
-    const { connection, config, logger } = this.#context;
+    const { connection, config, pair, logger } = this.#context;
+    const { database } = this;
     this.#replication.freeze();
     this.#overlay = await Overlay.open(
       {
         connection,
-        database: this.database,
+        database,
         maxBytes: config.datastore.quotaBackendBytes,
         identity: this.identity,
         newLeaseId: newLeaseIds(1),
         expiry: new LeaseExpiry(),
-        onVisible: (from, to) => this.watches.notify(from, to),
+        onVisible: (from, to) => {
+          this.watches.notify(from, to);
+          publishChanges(connection, pair.self.name, database.store, from, to);
+        },
         logger,
       },
       baseSequence,

@@ -3,6 +3,7 @@ import { logStream } from '../../../shared/nats-server/names.ts';
 import type { NodeState } from '../../../shared/node.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
+import { publishChanges } from '../change-feed.ts';
 import { permissionDenied } from '../etcd/errors.ts';
 import { headerIdentity, idOf } from '../etcd/identity.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
@@ -93,6 +94,10 @@ export class LeaderNode implements ShimNode {
     return node;
   }
 
+  get #judge() {
+    return { lists: this.#context.lists, node: this.#context.pair.self.name };
+  }
+
   get database() {
     return this.#log.database;
   }
@@ -110,29 +115,27 @@ export class LeaderNode implements ShimNode {
   }
 
   async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
-    const { lists, state } = this.#context;
+    const { state } = this.#context;
     const writes = this.#writable();
     const current = state();
-    enforce(lists, current.state, current, { method, request, store: this.database.store });
+    enforce(this.#judge, current.state, current, { method, request, store: this.database.store });
     return writes.write(method, request);
   }
 
   /** An Impaired leader takes for a LeaderRX peer what that one may write: its log works, it is something else that failed. */
   async #writeForPeer(method: WriteMethod, request: Buffer, sender: NodeState): Promise<Uint8Array> {
-    const { lists, state } = this.#context;
+    const { state } = this.#context;
     const writes = this.#writable();
     const current = state();
     const judged = current.state === 'Impaired' && sender === 'LeaderRX' ? 'LeaderRX' : current.state;
-    enforce(lists, judged, current, { method, request, store: this.database.store });
+    enforce(this.#judge, judged, current, { method, request, store: this.database.store });
     return writes.write(method, request);
   }
 
   #writable(): LocalWrites {
     if (this.#writes) return this.#writes;
-    const { state, reasonText } = this.#context.state();
-    throw permissionDenied(
-      `twonode: ${state}: write refused: ${reasonText || 'the log is not verified yet'}`,
-    );
+    const { state, text } = this.#context.state();
+    throw permissionDenied(`twonode: ${state}: write refused: ${text || 'the log is not verified yet'}`);
   }
 
   facts(): DatastoreFacts {
@@ -186,7 +189,7 @@ export class LeaderNode implements ShimNode {
   }
 
   async #openOnce(): Promise<void> {
-    const { connection, config, paths, logger, onFacts } = this.#context;
+    const { connection, config, pair, paths, logger, onFacts } = this.#context;
     const { database } = this.#log;
     const epoch = nextEpoch(database, this.#log.position);
     const commit = await openLogWriter({
@@ -201,6 +204,7 @@ export class LeaderNode implements ShimNode {
       onVisible: (from, to) => {
         this.watches.notify(from, to);
         this.#replication.announce(to);
+        publishChanges(connection, pair.self.name, database.store, from, to);
       },
     });
     await beginEpoch(commit, database, epoch);
