@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
@@ -57,8 +58,19 @@ function stopWithTerminalOrNpm(): void {
   const stop = () => process.kill(process.pid, 'SIGTERM');
   process.once('SIGHUP', stop);
   if (!process.env.npm_lifecycle_event) return;
-  const parent = process.ppid;
-  setInterval(() => process.ppid !== parent && stop(), 500).unref();
+  const started = lineage();
+  setInterval(() => lineage() !== started && stop(), 500).unref();
+}
+
+/** The parents up to npm, which runs a script below a shell that survives it (or that becomes the script). */
+function lineage(): string {
+  try {
+    const status = readFileSync(`/proc/${process.ppid}/status`, 'utf8');
+    const isNpm = /^Name:\s+npm/.test(status);
+    return isNpm ? `${process.ppid}` : `${process.ppid} ${/^PPid:\s+(\d+)$/m.exec(status)?.[1]}`;
+  } catch {
+    return 'gone';
+  }
 }
 
 /** The states once they are Leader and Follower, or whatever they are when the time is over. */
