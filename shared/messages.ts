@@ -61,6 +61,8 @@ export const stateSchema = z.object({
   reason: z.enum(reasons).nullable(),
   /** The reason for people, with names and times; empty when `reason` is null. */
   text: z.string(),
+  /** When the reason began: the time that `text` names. Absent: take `since`. */
+  reason_since: time.optional(),
   warnings: z.array(z.string()).default([]),
   /** Number of the log's current epoch; 0 before the log is known. */
   epoch: z.number().int().nonnegative(),

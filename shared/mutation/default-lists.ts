@@ -14,18 +14,20 @@ export interface RuleSet {
 const rbacGroup = 'rbac.authorization.k8s.io';
 const flowGroup = 'flowcontrol.apiserver.k8s.io';
 
-/** What runs the cluster, not a person. Never system:masters: k3s' admin is in it. */
-const controllers = {
-  users: [
-    'system:apiserver',
-    'system:kube-controller-manager',
-    'system:kube-scheduler',
-    'system:cloud-controller-manager',
-    'system:k3s-controller',
-    'k3s-cloud-controller-manager',
-  ],
-  groups: ['system:nodes', 'system:serviceaccounts:kube-system'],
-};
+/** The users of the control plane. Never anyone by the prefix `system:`: k3s' admin is `system:admin`. */
+export const controlPlaneUsers = [
+  'system:apiserver',
+  'system:kube-controller-manager',
+  'system:kube-scheduler',
+  'system:cloud-controller-manager',
+  'system:k3s-controller',
+  'k3s-cloud-controller-manager',
+];
+/** The groups of the control plane. Never system:masters: k3s' admin is in it. */
+export const controlPlaneGroups = ['system:nodes', 'system:serviceaccounts:kube-system'];
+
+/** What runs the cluster, not a person. */
+const controllers = { users: controlPlaneUsers, groups: controlPlaneGroups };
 const apiserver = { users: ['system:apiserver'] };
 /** The k3s supervisor. It is in system:masters, so it is known by its name alone. */
 const k3s = { users: ['system:k3s-supervisor', 'system:k3s-controller'] };
