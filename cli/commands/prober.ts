@@ -1,14 +1,13 @@
-import { Command } from 'commander';
-import { configOption, loadNode, type NodeFlags, nodeOption } from '../node-options.ts';
+import type { Command } from 'commander';
+import { nodeCommand } from '../node-command.ts';
 
 export function proberCommand(): Command {
-  return new Command('prober')
-    .description('check this node, the link and the world, and publish the results')
-    .addOption(configOption())
-    .addOption(nodeOption())
-    .action(async (flags: NodeFlags) => {
-      const config = loadNode(flags);
+  return nodeCommand(
+    'prober',
+    'check this node, the link and the world, and publish the results',
+    async (config, { node }) => {
       const { runProber } = await import('../../services/prober/main.ts');
-      await runProber(config, flags.node);
-    });
+      await runProber(config, node);
+    },
+  );
 }

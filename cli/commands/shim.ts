@@ -1,14 +1,13 @@
-import { Command } from 'commander';
-import { configOption, loadNode, type NodeFlags, nodeOption } from '../node-options.ts';
+import type { Command } from 'commander';
+import { nodeCommand } from '../node-command.ts';
 
 export function shimCommand(): Command {
-  return new Command('shim')
-    .description('serve the etcd v3 API and decide the state of this node')
-    .addOption(configOption())
-    .addOption(nodeOption())
-    .action(async (flags: NodeFlags) => {
-      const config = loadNode(flags);
+  return nodeCommand(
+    'shim',
+    'serve the etcd v3 API and decide the state of this node',
+    async (config, { node }) => {
       const { runShim } = await import('../../services/shim/main.ts');
-      await runShim(config, flags.node);
-    });
+      await runShim(config, node);
+    },
+  );
 }

@@ -1,14 +1,13 @@
-import { Command } from 'commander';
-import { configOption, loadNode, type NodeFlags, nodeOption } from '../node-options.ts';
+import type { Command } from 'commander';
+import { nodeCommand } from '../node-command.ts';
 
 export function webhookCommand(): Command {
-  return new Command('webhook')
-    .description('tell people why a write is refused while the cluster is restricted')
-    .addOption(configOption())
-    .addOption(nodeOption())
-    .action(async (flags: NodeFlags) => {
-      const config = loadNode(flags);
+  return nodeCommand(
+    'webhook',
+    'tell people why a write is refused while the cluster is restricted',
+    async (config, { node }) => {
       const { runWebhook } = await import('../../services/webhook/main.ts');
-      await runWebhook(config, flags.node);
-    });
+      await runWebhook(config, node);
+    },
+  );
 }
