@@ -1,0 +1,107 @@
+import type { Server } from 'node:https';
+import type { NatsConnection } from 'nats';
+import { connectBus } from '../../shared/bus.ts';
+import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
+import { onShutdown } from '../../shared/lifecycle.ts';
+import { createLogger, type Logger } from '../../shared/logger.ts';
+import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
+import { mutationLists } from '../../shared/mutation/lists.ts';
+import { nodePaths } from '../../shared/paths.ts';
+import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
+import { serveStatus } from '../../shared/status-endpoint.ts';
+import { subjects } from '../../shared/subjects.ts';
+import { createApp } from './app.ts';
+import { caBundle } from './certificates.ts';
+import { KnownState } from './known-state.ts';
+import { writeManifests } from './manifest.ts';
+import { WebhookMetrics } from './metrics.ts';
+import { systemClassValue } from './pods-of.ts';
+import { close, serve } from './server.ts';
+import { ServingCertificates } from './serving-certificates.ts';
+
+/** How often the certificates are looked at, in milliseconds. */
+const renewalIntervalMs = 3_600_000;
+/** Longest time for stopping, in milliseconds. */
+const stopLimitMs = 3_000;
+
+/**
+ * Runs the admission webhook of a node until the process is asked to stop. Until the shim has told the node's state it lets
+ * everything through.
+ *
+ * @returns when it answers reviews and its manifest is written
+ * @throws UserError when the cluster key cannot be read
+ * @throws Error with code EADDRINUSE when a port is taken
+ */
+export async function runWebhook(config: TwoNodeConfiguration, node: string): Promise<void> {
+  const { ports } = nodePair(config, node).self;
+  const paths = nodePaths(config, node);
+  const logger = createLogger('webhook', config.logLevel, { node });
+  const password = deriveSecret(readClusterKey(paths.clusterKey), 'services');
+  const registry = createRegistry();
+  const metrics = new WebhookMetrics(registry);
+  const known = new KnownState(node);
+  const state = () => known.fresh(performance.now());
+  const certificates = await ServingCertificates.open(paths.webhook, node, Date.now());
+  const register = () => {
+    writeManifests(paths.webhook, paths.admissionConfig, ports.webhook, caBundle(certificates.current));
+    metrics.certificateExpiry.set(certificates.current.leaf.notAfterMs / 1000);
+  };
+  register();
+  const policy = { lists: mutationLists(config, node), classValue: systemClassValue };
+  const app = createApp({ policy, metrics, state, now: Date.now });
+  const server = await serve(app, ports.webhook, certificates.current.leaf, (code) =>
+    logger.debug({ code }, 'a TLS handshake failed'),
+  );
+  const endpoint = await serveMetrics(ports.webhookMetrics, {
+    registry,
+    healthy: () => null,
+    ready: () => (state() ? null : 'waits for the state of the node'),
+  });
+  const renewal = setInterval(() => void renew(certificates, server, register, logger), renewalIntervalMs);
+  let connection: NatsConnection | undefined;
+  onShutdown(logger, stopLimitMs, async () => {
+    clearInterval(renewal);
+    endpoint.close();
+    await Promise.all([close(server), connection?.close()]);
+  });
+  const url = `nats://127.0.0.1:${ports.nats}`;
+  void connectBus({ url, name: 'webhook', user: 'twonode', password, logger }).then((bus) => {
+    connection = bus;
+    listen(bus, node, known, logger);
+    void serveStatus(bus, 'webhook', node, () => ({
+      v: 1,
+      node,
+      state: state()?.state ?? null,
+      certificate_expires: new Date(certificates.current.leaf.notAfterMs).toISOString(),
+    }));
+  });
+  logger.info({ port: ports.webhook, admissionConfig: paths.admissionConfig }, 'answering admission reviews');
+}
+
+/** Follows the state of the own node. */
+function listen(bus: NatsConnection, node: string, known: KnownState, logger: Logger): void {
+  bus.subscribe(subjects.state(node), {
+    callback: (error, message) => {
+      const fault = error?.message ?? known.learn(message.data, performance.now());
+      if (fault !== null) logger.warn({ fault }, 'a state message is not usable');
+    },
+  });
+}
+
+/** A renewal that fails (a full disk) is tried again at the next look; there are days for it. */
+async function renew(
+  certificates: ServingCertificates,
+  server: Server,
+  register: () => void,
+  logger: Logger,
+): Promise<void> {
+  try {
+    if (!(await certificates.renew(Date.now()))) return;
+    register();
+    const { cert, key, notAfterMs } = certificates.current.leaf;
+    server.setSecureContext({ cert, key });
+    logger.info({ expires: new Date(notAfterMs).toISOString() }, 'certificate renewed');
+  } catch (error) {
+    logger.error({ err: error }, 'the certificate could not be renewed');
+  }
+}
