@@ -38,6 +38,13 @@ export const signalSchema = z.object({
 });
 export type Signal = z.infer<typeof signalSchema>;
 
+/** What the prober's `status` endpoint answers: the current signal of every check. */
+export const proberStatusSchema = z.object({
+  v: z.literal(1),
+  node: z.string(),
+  signals: z.array(signalSchema),
+});
+
 /** What a node knows of its peer. */
 export const peerViewSchema = z.object({
   node: z.string(),

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { writeDurably } from '../../shared/durable-file.ts';
 import type { LogPosition } from './log/group-commit.ts';
 
 const pointSchema = z.object({
@@ -43,17 +44,4 @@ export class VerifiedPoint {
     const point = { v: 1, boot_id: this.#bootId, sequence: position.sequence, chain: position.chain };
     writeDurably(this.#file, JSON.stringify(point));
   }
-}
-
-/** Replaces a file so that after a crash it is the old one or the new one. */
-function writeDurably(file: string, text: string): void {
-  const temporary = `${file}.tmp`;
-  const descriptor = openSync(temporary, 'w', 0o600);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(temporary, file);
 }
