@@ -1,10 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
-/** A registry with the process' own metrics; each service adds its own. */
-export function createRegistry(): Registry {
+/**
+ * A registry with the process' own metrics; each service adds its own.
+ * @param eventLoopMonitoringPrecision milliseconds between two samples of the event loop's lag: each wakes the process, and
+ *   `nodejs_eventloop_lag_*` shows this much when there is no lag
+ */
+export function createRegistry(eventLoopMonitoringPrecision = 10): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision });
   return registry;
 }
 

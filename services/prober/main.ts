@@ -19,6 +19,8 @@ import { Prober } from './prober.ts';
 
 /** What the peer is told when this node is asked to stop: it waits that long before it takes the silence for death. */
 const restartingMs = 10_000;
+/** The prober sleeps most of the time, and must not be woken 100 times a second only to see how well it sleeps. */
+const eventLoopPrecisionMs = 1_000;
 /** Longest time for stopping, in milliseconds. */
 const stopLimitMs = 3_000;
 
@@ -36,7 +38,7 @@ export async function runProber(config: TwoNodeConfiguration, node: string): Pro
   const sender = new BusSender();
   const bootId = readBootId();
   const memory = readMemory(nodePaths(config, node).proberFile, bootId);
-  const registry = createRegistry();
+  const registry = createRegistry(eventLoopPrecisionMs);
   const prober = new Prober({
     config,
     node,

@@ -38,7 +38,12 @@ function instant(): Instant {
 }
 
 function open(): void {
-  const opening = createSocket({ type: isIPv6(bind.address) ? 'udp6' : 'udp4' });
+  const family = isIPv6(bind.address) ? 6 : 4;
+  const opening = createSocket({
+    type: `udp${family}`,
+    // Addresses are never names: the resolver, which is asked for each datagram else, has nothing to do.
+    lookup: (address, _options, found) => found(null, address, family),
+  });
   opening.on('message', (datagram) => link.receive(datagram, instant()));
   opening.on('listening', () => {
     socket = opening;
