@@ -1,4 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import type { Logger } from '../../shared/logger.ts';
 import type { StateMessage } from '../../shared/messages.ts';
 import { type Decision, decide, type Policy } from './decide.ts';
 import type { WebhookMetrics } from './metrics.ts';
@@ -18,13 +19,15 @@ export interface AppOptions {
   state: () => StateMessage | null;
   /** Milliseconds since the Unix epoch. */
   now: () => number;
+  logger: Pick<Logger, 'warn'>;
 }
 
 /** The HTTP side: a review in, its answer out; anything else gets the right status and one sentence. */
 export function createApp(options: AppOptions): Express {
-  const { metrics } = options;
+  const { metrics, logger } = options;
   const reject = (response: Response, code: number, sentence: string) => {
     metrics.rejected.inc({ code });
+    logger.warn({ code, fault: sentence }, 'a request was no admission review');
     response.status(code).type('text/plain').send(`${sentence}\n`);
   };
   const app = express();

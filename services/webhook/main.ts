@@ -48,7 +48,7 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
   };
   register();
   const policy = { lists: mutationLists(config, node), classValue: systemClassValue };
-  const app = createApp({ policy, metrics, state, now: Date.now });
+  const app = createApp({ policy, metrics, state, now: Date.now, logger });
   const server = await serve(app, ports.webhook, certificates.current.leaf, (code) =>
     logger.debug({ code }, 'a TLS handshake failed'),
   );

@@ -5,8 +5,8 @@ import { z } from 'zod';
 const kubernetesObject = z
   .looseObject({
     metadata: z.looseObject({ name: z.string().optional() }).optional(),
-    spec: z.unknown(),
-    template: z.unknown(),
+    spec: z.unknown().optional(),
+    template: z.unknown().optional(),
   })
   .nullish();
 
