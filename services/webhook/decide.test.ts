@@ -1,0 +1,58 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { MutationRule } from '../../shared/config/schema.ts';
+import { decide, toMutationRequest } from './decide.ts';
+import { systemClassValue } from './pods-of.ts';
+import { type AdmissionRequest, decodeReview } from './review.ts';
+import { reviewBody, stateMessage } from './testing/reviews.ts';
+
+function request(change: Record<string, unknown> = {}): AdmissionRequest {
+  const review = decodeReview(reviewBody(change));
+  if (!review.ok) throw new Error(review.error);
+  return review.request;
+}
+const asked = (change: Record<string, unknown>) => toMutationRequest(request(change), systemClassValue);
+const policy = (...rules: MutationRule[]) => ({
+  lists: {
+    approvedMutationList: rules.map((rule) => ({ rule, builtIn: false, origin: 'test' })),
+    impairedMutationList: [],
+  },
+  classValue: systemClassValue,
+});
+
+test('refuses what no rule allows, and allows the rest', () => {
+  assert.is(decide(stateMessage(), policy(), request()).kind, 'refused');
+  assert.is(decide(stateMessage(), policy({ resources: ['deployments'] }), request()).kind, 'allowed');
+  for (const state of ['Leader', 'Follower'] as const) {
+    assert.is(decide(stateMessage({ state }), policy(), request()).kind, 'allowed');
+  }
+});
+
+test('without a fresh state the datastore decides', () => {
+  assert.equal(decide(null, policy(), request()), {
+    kind: 'allowed',
+    state: null,
+    verdict: { allowed: true },
+  });
+});
+
+test('connecting is no write', () => {
+  assert.is(decide(stateMessage(), policy(), request({ operation: 'CONNECT' })).kind, 'allowed');
+});
+
+test('names a request as its object is stored', () => {
+  const namespaces = { group: '', version: 'v1', resource: 'namespaces' };
+  assert.is(asked({ resource: namespaces, namespace: 'web', name: 'web' })?.namespace, '');
+  const bindings = asked({ resource: { group: '', version: 'v1', resource: 'bindings' } });
+  assert.equal([bindings?.resource, bindings?.subresource], ['pods', 'binding']);
+  assert.is(asked({ subResource: 'scale' })?.subresource, 'scale');
+});
+
+test('takes the name from the object where the request has none', () => {
+  assert.is(asked({ name: '' })?.name, 'web');
+  const old = { metadata: { name: 'old' } };
+  assert.is(asked({ name: '', operation: 'DELETE', object: null, oldObject: old })?.name, 'old');
+  assert.is(asked({ name: '', object: { metadata: { generateName: 'web-' } } })?.name, '');
+});
+
+test.run();
