@@ -184,13 +184,14 @@ export class StateService {
   #message(): StateMessage {
     const { config } = this.#machine;
     const facts = this.#options.datastoreFacts();
-    const { sinceMs, reasonSinceMs: _, ...current } = this.current();
+    const { sinceMs, reasonSinceMs, ...current } = this.current();
     return {
       v: 1,
       node: config.node,
       role: config.role,
       ...current,
       since: new Date(sinceMs).toISOString(),
+      ...(current.reason === null ? {} : { reason_since: new Date(reasonSinceMs).toISOString() }),
       epoch: facts?.epoch ?? 0,
       revision: facts?.revision ?? 0,
       seq: ++this.#seq,
