@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { beatValueSchema } from '../../shared/beat-value.ts';
 import type { StateMessage } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
-import { type Address, ProberPair } from './prober-pair.ts';
+import { loopback4, loopback6, type Place, ProberPair } from './prober-pair.ts';
 
 /** Two real probers, UDP between them, a real nats-server. */
 
@@ -19,9 +19,9 @@ function portOf(server: Server): number {
   return (server.address() as { port: number }).port;
 }
 
-async function withPair(address: Address, body: (pair: ProberPair, gateway: Server) => Promise<void>) {
+async function withPair(place: Place, body: (pair: ProberPair, gateway: Server) => Promise<void>) {
   const gateway = await listen();
-  const pair = await ProberPair.start(portOf(gateway), address);
+  const pair = await ProberPair.start(portOf(gateway), place);
   try {
     await startBoth(pair);
     await body(pair, gateway);
@@ -59,7 +59,7 @@ const leaderState: StateMessage = {
 };
 
 test('a killed prober is down within a second, and up again when it is back', () =>
-  withPair('127.0.0.1', async (pair) => {
+  withPair(loopback4, async (pair) => {
     const down = pair.signals.status('node-a', 'eastwest.beat', 'failed');
     await pair.stop('node-b', 'SIGKILL');
     const killed = performance.now();
@@ -73,10 +73,10 @@ test('a killed prober is down within a second, and up again when it is back', ()
     await up;
   }));
 
-test('over IPv6 they hear each other too', () => withPair('::1', async () => {}));
+test('over IPv6 they hear each other too', () => withPair(loopback6, async () => {}));
 
 test('the state of the peer travels in the beats, and a stop announces a restart', () =>
-  withPair('127.0.0.1', async (pair) => {
+  withPair(loopback4, async (pair) => {
     const said = pair.signals.next('the state of node-a at node-b', ({ node, check, value }) => {
       const beat = beatValueSchema.parse(value);
       return node === 'node-b' && check === 'beat' && beat.peer_state === 'Leader' && beat.peer_epoch === 7;
@@ -92,7 +92,7 @@ test('the state of the peer travels in the beats, and a stop announces a restart
   }));
 
 test('a closed test point fails, and is ok again when it is open', () =>
-  withPair('127.0.0.1', async (pair, gateway) => {
+  withPair(loopback4, async (pair, gateway) => {
     const port = portOf(gateway);
     const failed = pair.signals.status('node-a', 'northsouth.gateway', 'failed');
     gateway.close();
@@ -105,7 +105,7 @@ test('a closed test point fails, and is ok again when it is open', () =>
   }));
 
 test('while nats-server is away it goes on measuring, and then publishes what is true', () =>
-  withPair('127.0.0.1', async (pair, gateway) => {
+  withPair(loopback4, async (pair, gateway) => {
     await pair.stop('nats-server', 'SIGKILL');
     gateway.close();
     await once(gateway, 'close');
@@ -115,7 +115,7 @@ test('while nats-server is away it goes on measuring, and then publishes what is
   }));
 
 test('what it prints in quiet is at most five lines a second', () =>
-  withPair('127.0.0.1', async (pair) => {
+  withPair(loopback4, async (pair) => {
     const { all } = pair.signals;
     await pair.signals.next('the 12th signal', () => all.length >= 12);
     const first = all.length;
@@ -129,7 +129,7 @@ test('what it prints in quiet is at most five lines a second', () =>
   }));
 
 test('the status endpoint has every signal', () =>
-  withPair('127.0.0.1', async (pair) => {
+  withPair(loopback4, async (pair) => {
     const answer = await pair.bus.request(subjects.status('node-a', 'prober'), '', { timeout: 2_000 });
     const { signals } = answer.json() as { signals: { area: string; check: string }[] };
     const keys = signals.map(({ area, check }) => `${area}.${check}`).sort();

@@ -34,8 +34,16 @@ export async function freeUdpPort(address = '127.0.0.1'): Promise<number> {
 const clusterKey = 'c0'.repeat(32);
 const password = deriveSecret(Buffer.from(clusterKey, 'hex'), 'services');
 
-/** The address of each node: two probers on this machine, without a relay between them. */
-export type Address = '127.0.0.1' | '::1';
+/** Where the nodes are. */
+export interface Place {
+  /** Where each listens, on a port of its own. */
+  bind: string;
+  /** Where each reaches the other: another address when a relay stands between them. */
+  address: string;
+}
+
+export const loopback4: Place = { bind: '127.0.0.1', address: '127.0.0.1' };
+export const loopback6: Place = { bind: '::1', address: '::1' };
 
 /** Two probers as processes of their own, and one real nats-server that both publish to. */
 export class ProberPair {
@@ -43,17 +51,23 @@ export class ProberPair {
   readonly signals = new SignalLog();
   readonly #processes = new Map<string, ChildProcess>();
   readonly #natsPort: number;
+  /** The beat ports of node-a and node-b. */
+  readonly beatPorts: readonly [number, number];
   #connection: NatsConnection | null = null;
 
-  private constructor(natsPort: number) {
+  private constructor(natsPort: number, beatPorts: readonly [number, number]) {
     this.#natsPort = natsPort;
+    this.beatPorts = beatPorts;
   }
 
   /** @param testPointPort TCP port on 127.0.0.1 that serves as the gateway */
-  static async start(testPointPort: number, address: Address = '127.0.0.1'): Promise<ProberPair> {
-    const pair = new ProberPair(await freeTcpPort());
+  static async start(testPointPort: number, place = loopback4): Promise<ProberPair> {
+    const pair = new ProberPair(await freeTcpPort(), [
+      await freeUdpPort(place.bind),
+      await freeUdpPort(place.bind),
+    ]);
     writeFileSync(join(pair.folder, 'cluster.key'), clusterKey);
-    writeFileSync(join(pair.folder, 'twonode.yaml'), await pair.#configuration(testPointPort, address));
+    writeFileSync(join(pair.folder, 'twonode.yaml'), await pair.#configuration(testPointPort, place));
     writeFileSync(join(pair.folder, 'nats.conf'), natsConfiguration(pair.#natsPort));
     await pair.startNats();
     pair.#connection = await connect({
@@ -119,18 +133,20 @@ export class ProberPair {
     this.#processes.set(name, child);
   }
 
-  async #configuration(testPointPort: number, address: Address): Promise<string> {
-    const node = async (name: string, role: string) => `
+  async #configuration(testPointPort: number, place: Place): Promise<string> {
+    const [portA, portB] = this.beatPorts;
+    const node = async (name: string, role: string, beatPort: number) => `
   - name: ${name}
     role: ${role}
-    address: "${address}"
-    ports: {nats: ${this.#natsPort}, beat: ${await freeUdpPort(address)}, proberMetrics: ${await freeTcpPort()}}`;
+    address: "${place.address}"
+    bind: "${place.bind}"
+    ports: {nats: ${this.#natsPort}, beat: ${beatPort}, proberMetrics: ${await freeTcpPort()}}`;
     return `
 apiVersion: twonode.dev/v1alpha1
 kind: TwoNodeConfiguration
 cluster: test
 dataDir: ${this.folder}
-nodes:${await node('node-a', 'leader')}${await node('node-b', 'follower')}
+nodes:${await node('node-a', 'leader', portA)}${await node('node-b', 'follower', portB)}
 probes:
   nic: {interface: lo}
   cni: {configDir: ""}
