@@ -13,7 +13,7 @@ import { judgeMemory, readMemory } from './probes/memory.ts';
 import { probeNic } from './probes/nic.ts';
 import { type PeerSaysApi, probePeerApi } from './probes/peer-api.ts';
 import { judgeStorage, readStorage } from './probes/storage.ts';
-import { probeTcp } from './probes/tcp.ts';
+import { probeTestPoint } from './probes/test-point.ts';
 import { probeVnic } from './probes/vnic.ts';
 
 type Settings = Pick<Probe, 'interval' | 'timeout' | 'failureThreshold' | 'successThreshold'> & {
@@ -169,15 +169,14 @@ function eastWestChecks(config: TwoNodeConfiguration, node: string, peerSaysApi:
 }
 
 function northSouthCheck(point: TestPoint): Entry {
-  const { name, address, method, port, timeout } = point;
-  const label = `${name} ${address}`;
-  const tcp = method === 'tcp' && port !== undefined;
+  const { name, address, method, port } = point;
+  const host = address === 'auto' ? 'the default gateway' : address;
   return {
     area: 'northsouth',
     check: name,
     settings: point,
-    how: tcp ? `TCP connect to ${address} port ${port}` : `ICMP echo to ${address}`,
+    how: method === 'tcp' ? `TCP connect to ${host} port ${port}` : `ICMP echo to ${host}`,
     advice: 'check the uplink, the switch and the router',
-    run: () => (tcp ? probeTcp(address, port, timeout, label) : probeIcmp(address, timeout, label)),
+    run: () => probeTestPoint(point),
   };
 }

@@ -33,19 +33,28 @@ function check(defaults: CheckDefaults) {
   };
 }
 
-const testPoint = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9-]+$/, 'expected lower-case letters, digits and hyphens')
-    .describe('name of the test point, as in the subject'),
-  address: z.string().min(1).describe('IPv4 or IPv6 address, or host name'),
-  method: z
-    .enum(['icmp', 'tcp'])
-    .default('icmp')
-    .describe('ICMP echo, or TCP connect where ICMP is filtered'),
-  port: z.int().min(1).max(65535).optional().describe('TCP port, with method tcp'),
-  ...check({ interval: '1s', timeout: '1s', severity: 'fatal', failureThreshold: 4, successThreshold: 2 }),
-});
+const testPoint = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9-]+$/, 'expected lower-case letters, digits and hyphens')
+      .describe('name of the test point, as in the subject'),
+    address: z
+      .string()
+      .min(1)
+      .default('auto')
+      .describe('IPv4 or IPv6 address, or host name; auto: the IPv4 gateway of the default route'),
+    method: z
+      .enum(['icmp', 'tcp'])
+      .default('icmp')
+      .describe('ICMP echo, or TCP connect where ICMP is filtered'),
+    port: z.int().min(1).max(65535).optional().describe('TCP port, with method tcp'),
+    ...check({ interval: '1s', timeout: '1s', severity: 'fatal', failureThreshold: 4, successThreshold: 2 }),
+  })
+  .refine(({ method, port }) => method === 'icmp' || port !== undefined, {
+    path: ['port'],
+    message: 'expected a port for method tcp',
+  });
 export type TestPoint = z.infer<typeof testPoint>;
 
 export const probesSchema = z.strictObject({

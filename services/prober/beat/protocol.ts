@@ -16,7 +16,7 @@ export type ToBeatThread =
   | { kind: 'state'; word: Pick<OwnWord, 'state' | 'stateReason' | 'stateSinceMs' | 'epoch'>; ttlMs: number }
   | { kind: 'api'; status: string | null }
   /** Say goodbye with a few quick beats, and end. */
-  | { kind: 'farewell'; leaving: boolean; restartingMs: number | null };
+  | { kind: 'farewell'; restartingMs: number };
 
 /** Beat thread to main thread. */
 export type FromBeatThread =

@@ -48,7 +48,7 @@ export function startBeatThread(data: BeatThreadData, events: BeatThreadEvents):
     farewell: async (restartingMs) => {
       ending = true;
       const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-      tell({ kind: 'farewell', leaving: false, restartingMs });
+      tell({ kind: 'farewell', restartingMs });
       await ended;
     },
   };

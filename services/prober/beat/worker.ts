@@ -136,7 +136,7 @@ function take(message: ToBeatThread): void {
       break;
     case 'farewell':
       clearInterval(beating);
-      say({ ...word, leaving: message.leaving, restartingMs: message.restartingMs });
+      say({ ...word, restartingMs: message.restartingMs });
       farewell(farewells);
       break;
   }

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { probesSchema } from '../../../shared/config/probes.ts';
 import { type IcmpReading, judgeIcmp } from './icmp.ts';
 import { judgeTcp, probeTcp } from './tcp.ts';
+import { probeTestPoint } from './test-point.ts';
 
 const echo: IcmpReading = { address: '10.0.0.254', alive: true, rttMs: 0.3, output: '', installed: true };
 
@@ -54,6 +56,24 @@ test('TCP: open, then closed', async () => {
   server.close();
   await once(server, 'close');
   assert.is((await probeTcp('127.0.0.1', port, 1_000, 'wan')).reason, `wan: TCP port ${port} (ECONNREFUSED)`);
+});
+
+test('a test point without an address is the gateway of the default route', async () => {
+  const [point] = probesSchema.parse({
+    northSouth: [{ name: 'gateway', method: 'tcp', port: 1 }],
+  }).northSouth;
+  assert.ok(point);
+  const none = await probeTestPoint(point, () => null);
+  assert.is(none.reason, 'gateway: there is no default route');
+  const refused = await probeTestPoint(point, () => '127.0.0.1');
+  assert.is(refused.reason, 'gateway 127.0.0.1: TCP port 1 (ECONNREFUSED)');
+});
+
+test('method tcp without a port is refused', () => {
+  const parsed = probesSchema.safeParse({
+    northSouth: [{ name: 'wan', address: '192.0.2.1', method: 'tcp' }],
+  });
+  assert.is(parsed.error?.issues[0]?.message, 'expected a port for method tcp');
 });
 
 test.run();
