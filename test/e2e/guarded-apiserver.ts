@@ -1,0 +1,162 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { NatsConnection } from 'nats';
+import { pino } from 'pino';
+import { Apiserver } from '../../cli/cluster/apiserver.ts';
+import { openPki } from '../../cli/cluster/pki.ts';
+import { findBinary } from '../../shared/binaries/find.ts';
+import { connectBus } from '../../shared/bus.ts';
+import { parseConfiguration } from '../../shared/config/load.ts';
+import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
+import { encodeMessage, type StateMessage } from '../../shared/messages.ts';
+import { type NatsServer, startNatsServer } from '../../shared/nats-server/child.ts';
+import { natsServerConfig, servicesUser } from '../../shared/nats-server/config.ts';
+import { nodePaths } from '../../shared/paths.ts';
+import { freePort } from '../../shared/process/ports.ts';
+import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
+import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
+import { subjects } from '../../shared/subjects.ts';
+import { end, startRealEtcd } from '../etcd-servers.ts';
+
+/** The node before whose kube-apiserver the webhook stands. */
+export const node = 'node-b';
+const program = fileURLToPath(new URL('../../../bin/twonode.js', import.meta.url));
+const logger = pino({ level: 'silent' });
+const readyLimitMs = 30_000;
+const kubectlLimitMs = 20_000;
+const stateIntervalMs = 1_000;
+
+/** A kube-apiserver on a real etcd with the webhook before it. The test plays the shim: it tells the state. */
+export interface GuardedApiserver {
+  /** Runs kubectl, also when it fails. @returns exit status, and stdout and stderr as they came */
+  kubectl(args: string[], input?: string): Promise<{ status: number; output: string }>;
+  /** Tells a state, again and again until the next; resolves when the webhook has it. */
+  tell(state: StateMessage): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts it all on free ports, in a temporary folder which `stop` removes. */
+export async function startGuardedApiserver(): Promise<GuardedApiserver> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'twonode-guarded-'));
+  const etcd = await startRealEtcd();
+  const text = await configurationText(dataDir, Number(etcd.address.split(':')[1]));
+  const file = join(dataDir, 'twonode.yaml');
+  writeFileSync(file, text);
+  const config = parseConfiguration(text, file);
+  const { self } = nodePair(config, node);
+  mkdirSync(nodePaths(config, node).root, { recursive: true });
+  writeFileSync(nodePaths(config, node).clusterKey, randomBytes(32).toString('hex'), { mode: 0o600 });
+  const nats = await startNats(config);
+  const webhook = spawnTethered(process.execPath, [program, 'webhook', '--config', file, '--node', node], {
+    deathSignal: 'KILL',
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
+  const bus = await connectBus({
+    url: nats.url,
+    name: 'test',
+    user: servicesUser,
+    password: servicesPassword(config),
+    logger,
+  });
+  await untilAnswered(bus, subjects.status(node, 'webhook'));
+  const apiserver = new Apiserver(
+    await findBinary('kube-apiserver'),
+    config,
+    self,
+    openPki(join(dataDir, 'pki')),
+    logger,
+  );
+  apiserver.start();
+  await apiserver.waitUntilReady();
+  const kubectlBinary = await findBinary('kubectl');
+  let refresh: NodeJS.Timeout | undefined;
+  return {
+    kubectl: (args, input) => run(kubectlBinary, ['--kubeconfig', apiserver.kubeconfig, ...args], input),
+    tell: async (state) => {
+      clearInterval(refresh);
+      const publish = () => bus.publish(subjects.state(node), encodeMessage(state));
+      publish();
+      refresh = setInterval(publish, stateIntervalMs);
+      // On one connection the question comes after the state.
+      await bus.request(subjects.status(node, 'webhook'));
+    },
+    stop: async () => {
+      clearInterval(refresh);
+      await apiserver.stop();
+      await bus.close();
+      await end(webhook, 'SIGTERM');
+      await nats.stop();
+      await etcd.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function configurationText(dataDir: string, etcd: number): Promise<string> {
+  const ports = {
+    etcd,
+    nats: await freePort(),
+    monitoring: await freePort(),
+    leaf: await freePort(),
+    api: await freePort(),
+    webhook: await freePort(),
+    webhookMetrics: await freePort(),
+  };
+  return JSON.stringify({
+    apiVersion: 'twonode.dev/v1alpha1',
+    kind: 'TwoNodeConfiguration',
+    cluster: 'test',
+    dataDir,
+    nodes: [
+      { name: 'node-a', role: 'leader', address: '127.0.0.1', ports: { leaf: await freePort() } },
+      { name: node, role: 'follower', address: '127.0.0.1', ports },
+    ],
+    probes: { northSouth: [{ name: 'gateway', address: '127.0.0.1' }] },
+    impairedMutationList: [{ resources: ['configmaps'], names: ['allowed'] }],
+  });
+}
+
+function servicesPassword(config: TwoNodeConfiguration): string {
+  return deriveSecret(readClusterKey(nodePaths(config, node).clusterKey), 'services');
+}
+
+async function startNats(config: TwoNodeConfiguration): Promise<NatsServer> {
+  const folder = nodePaths(config, node).nats;
+  const passwords = { services: servicesPassword(config), leaf: 'nobody-is-there' };
+  return startNatsServer({
+    binary: await findBinary('nats-server'),
+    folder,
+    config: natsServerConfig(config, node, folder, passwords),
+    ports: nodePair(config, node).self.ports,
+    logger,
+  });
+}
+
+/** Waits until somebody answers on a subject. */
+async function untilAnswered(bus: NatsConnection, subject: string): Promise<void> {
+  const deadline = Date.now() + readyLimitMs;
+  for (;;) {
+    try {
+      await bus.request(subject);
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await delay(50);
+    }
+  }
+}
+
+function run(binary: string, args: string[], input = ''): Promise<{ status: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(binary, args, { timeout: kubectlLimitMs }, (error, stdout, stderr) => {
+      if (error?.killed) reject(new Error(`kubectl ${args.join(' ')} hangs`));
+      else resolve({ status: child.exitCode ?? 1, output: stderr + stdout });
+    });
+    child.stdin?.end(input);
+  });
+}
