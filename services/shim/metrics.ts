@@ -17,6 +17,11 @@ export function registerMetrics(registry: Registry, backend: Backend) {
     labelNames: ['grpc_method'],
     registers,
   });
+  gauge(
+    'twonode_conflicts',
+    'Conflicts of merges that are recorded in the log.',
+    () => backend.database.conflicts.length,
+  );
   gauge('etcd_debugging_mvcc_keys_total', 'Keys in the store.', () => backend.database.store.size.keys);
   gauge(
     'etcd_debugging_mvcc_current_revision',

@@ -75,6 +75,8 @@ export class FollowerReplication {
   #committed = 0;
   #pingTimer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** An overlay stands on what is folded: nothing more of the mirror is taken. */
+  #frozen = false;
   #storedScheduled = false;
   #readIndex: Promise<number> | null = null;
 
@@ -157,6 +159,7 @@ export class FollowerReplication {
   serve(fold: MirrorFold): void {
     if (this.#fold !== fold) this.#fold?.stop();
     this.#fold = fold;
+    this.#frozen = false;
     this.#show();
   }
 
@@ -170,6 +173,7 @@ export class FollowerReplication {
    */
   freeze(): void {
     this.#fold?.stop();
+    this.#frozen = true;
     this.#session = null;
     this.#show();
     this.#gate.release();
@@ -200,7 +204,8 @@ export class FollowerReplication {
 
   /** Tells the leader what the mirror holds, once for all records of this turn of the event loop. */
   #scheduleStored(): void {
-    if (this.#storedScheduled || !this.#session) return;
+    // Frozen, it would only make the leader wait for a follower that does not follow yet.
+    if (this.#storedScheduled || !this.#session || this.#frozen) return;
     this.#storedScheduled = true;
     setImmediate(() => {
       this.#storedScheduled = false;

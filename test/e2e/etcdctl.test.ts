@@ -1,0 +1,130 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findBinary } from '../../shared/binaries/find.ts';
+import { EtcdClient } from '../etcd-client.ts';
+import { type EtcdServer, end, startTwonodeEtcd } from '../etcd-servers.ts';
+
+/** `twonode etcd` with the real etcdctl. */
+
+interface Context {
+  server: EtcdServer;
+  etcdctl: string;
+}
+const test = suite<Context>('twonode etcd with etcdctl');
+const run = promisify(execFile);
+
+test.before(async (context) => {
+  context.etcdctl = await findBinary('etcdctl');
+  context.server = await startTwonodeEtcd();
+});
+test.after(({ server }) => server.stop());
+
+async function etcdctl({ etcdctl: program, server }: Context, ...args: string[]): Promise<string> {
+  const { stdout } = await run(program, ['--endpoints', server.address, ...args], { timeout: 20_000 });
+  return stdout.trim();
+}
+
+test('put, get, del', async (context) => {
+  assert.is(await etcdctl(context, 'put', 'k', 'v1'), 'OK');
+  assert.is(await etcdctl(context, 'put', 'k', 'v2', '--prev-kv'), 'OK\nk\nv1');
+  assert.is(await etcdctl(context, 'get', 'k', '--print-value-only'), 'v2');
+  assert.is(await etcdctl(context, 'get', 'k', '--rev', '2', '--print-value-only'), 'v1');
+  assert.is(await etcdctl(context, 'del', 'k', '--prev-kv'), '1\nk\nv2');
+});
+
+test('txn', async ({ etcdctl: program, server }) => {
+  const child = spawn(program, ['--endpoints', server.address, 'txn']);
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stdin.end('mod("t") = "0"\n\nput t created\nget t\n\nget t\n\n');
+  await once(child, 'close');
+  assert.is(output.trim(), 'SUCCESS\n\nOK\n\nt\ncreated');
+});
+
+test('watch', async (context) => {
+  const child = spawn(context.etcdctl, [
+    '--endpoints',
+    context.server.address,
+    'watch',
+    'w/',
+    '--prefix',
+    '--rev',
+    '1',
+  ]);
+  let output = '';
+  const complete = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      if (output.includes('DELETE')) resolve();
+    });
+  });
+  await etcdctl(context, 'put', 'w/1', 'x');
+  await etcdctl(context, 'del', 'w/1');
+  await complete;
+  assert.is(output.trim(), 'PUT\nw/1\nx\nDELETE\nw/1');
+  child.kill();
+});
+
+test('lease: grant, attach, time to live, list, expiry, revoke', async (context) => {
+  const granted = await etcdctl(context, 'lease', 'grant', '1');
+  const id = /lease ([0-9a-f]+) granted with TTL\(1s\)/.exec(granted)?.[1] ?? granted;
+  const client = new EtcdClient(context.server.address);
+  const watch = client.watch();
+  watch.create({
+    key: 'leased',
+    rangeEnd: '',
+    startRevision: 0,
+    progressNotify: false,
+    filters: [0],
+    prevKv: false,
+    watchId: 0,
+    fragment: false,
+  });
+  assert.ok((await watch.next()).created);
+  await etcdctl(context, 'put', 'leased', 'x', `--lease=${id}`);
+  const [deletion] = (await watch.next()).events;
+  assert.is(deletion?.kv?.key, 'leased');
+  client.close();
+  const longer = /lease ([0-9a-f]+)/.exec(await etcdctl(context, 'lease', 'grant', '100'))?.[1] ?? '';
+  await etcdctl(context, 'put', 'leased', 'x', `--lease=${longer}`);
+  assert.match(
+    await etcdctl(context, 'lease', 'timetolive', longer, '--keys'),
+    /granted with TTL\(100s\), remaining\(\d+s\), attached keys\(\[leased\]\)/,
+  );
+  assert.match(await etcdctl(context, 'lease', 'keep-alive', '--once', longer), 'keepalived with TTL(100)');
+  assert.match(await etcdctl(context, 'lease', 'list'), longer);
+  assert.match(await etcdctl(context, 'lease', 'revoke', longer), 'revoked');
+  assert.is(await etcdctl(context, 'get', 'leased'), '');
+});
+
+test('endpoint status, health, member list, compaction', async (context) => {
+  assert.match(await etcdctl(context, 'endpoint', 'status'), /, 3\.6\.8, /);
+  const health = JSON.parse(await etcdctl(context, 'endpoint', 'health', '-w', 'json')) as {
+    health: boolean;
+  }[];
+  assert.is(health[0]?.health, true);
+  assert.match(await etcdctl(context, 'member', 'list'), 'started');
+  assert.is(await etcdctl(context, 'compaction', '3'), 'compacted revision 3');
+  const old = await etcdctl(context, 'get', 'k', '--rev', '2').catch(
+    (error: { stderr: string }) => error.stderr,
+  );
+  assert.match(old, 'etcdserver: mvcc: required revision has been compacted');
+});
+
+test('a restart keeps everything; SIGTERM stops the shim and its nats-server', async (context) => {
+  await etcdctl(context, 'put', 'kept', 'yes');
+  await context.server.killAndRestart();
+  assert.is(await etcdctl(context, 'get', 'kept', '--print-value-only'), 'yes');
+  const { child, dataDir } = context.server;
+  await end(child, 'SIGTERM');
+  assert.is(child.exitCode, 0);
+  const { stdout } = await run('pgrep', ['-f', dataDir]).catch((error: { stdout: string }) => error);
+  assert.is(stdout, '');
+});
+
+test.run();
