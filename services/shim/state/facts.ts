@@ -61,10 +61,18 @@ function isInformed({ config, known, nowMs }: Sources): boolean {
   );
 }
 
+/** When the prober gave its last sign of life; after a restart of the shim, as far as that is known. */
+export function lastSignOfLife({ memory, known, startedMs }: Sources): number {
+  return known.proberSeenMs ?? memory.proberSilentSinceMs ?? startedMs;
+}
+
+export function isProberSilent({ known, nowMs }: Sources): boolean {
+  return nowMs > known.proberUntilMs;
+}
+
 function prober(sources: Sources): Facts['prober'] {
-  const { config, known, startedMs, nowMs } = sources;
-  if (nowMs - (known.proberSeenMs ?? startedMs) >= config.staleAfterMs) return 'lost';
-  return nowMs > known.proberUntilMs || !isInformed(sources) ? 'silent' : 'current';
+  if (sources.nowMs - lastSignOfLife(sources) >= sources.config.staleAfterMs) return 'lost';
+  return isProberSilent(sources) || !isInformed(sources) ? 'silent' : 'current';
 }
 
 /** A peer that said it restarts is given that time: nothing that is seen of it meanwhile counts. */

@@ -5,7 +5,9 @@ import type { Reason } from '../../../shared/reasons.ts';
 import type { MachineConfig } from './config.ts';
 
 /** The local checks, in the order in which a failure is named. Others are ignored. */
-const localChecks = ['nic', 'vnic', 'cni', 'api', 'datastore', 'storage', 'memory', 'cpu'];
+const localChecks = ['nic', 'vnic', 'cni', 'api', 'datastore', 'storage', 'memory', 'cpu'].map(
+  (check) => `local.${check}`,
+);
 const eastWestChecks = ['beat', 'icmp', 'api'];
 
 /** The last known result of one check. */
@@ -63,7 +65,11 @@ export interface Known {
   readonly proberUntilMs: number;
 }
 
-export const nothingKnown: Known = {
+/** `ttl_ms` of the beat signal (design section 5): a prober that says nothing for longer is silent. */
+const beatTtlMs = 3_000;
+
+/** What a shim knows that starts now. */
+export const nothingKnown = (nowMs: number): Known => ({
   checks: {},
   datastore: null,
   datastoreFailedMs: null,
@@ -72,11 +78,11 @@ export const nothingKnown: Known = {
   restartingUntilMs: null,
   proberSince: null,
   proberSeenMs: null,
-  proberUntilMs: 0,
-};
+  proberUntilMs: nowMs + beatTtlMs,
+});
 
 function isWatched(config: MachineConfig, { area, check }: Signal): boolean {
-  if (area === 'local') return localChecks.includes(check);
+  if (area === 'local') return localChecks.includes(`local.${check}`);
   if (area === 'eastwest') return eastWestChecks.includes(check);
   return config.testPoints.includes(check);
 }
@@ -89,10 +95,12 @@ export function jointCarrierLoss({ checks }: Known): Observation | null {
 
 /** The local checks that were observed, in the order in which a failure is named. */
 export function localObservations({ checks }: Known): { check: string; observation: Observation }[] {
-  return localChecks.flatMap((name) => {
-    const observation = checks[`local.${name}`];
-    return observation ? [{ check: `local.${name}`, observation }] : [];
-  });
+  const observed: { check: string; observation: Observation }[] = [];
+  for (const check of localChecks) {
+    const observation = checks[check];
+    if (observation) observed.push({ check, observation });
+  }
+  return observed;
 }
 
 /**
@@ -137,7 +145,7 @@ function learnBeat(known: Known, signal: Signal, nowMs: number): Known {
     ...known,
     beat,
     restartingUntilMs: restartingUntil(known, beat, signal, nowMs),
-    proberSince: nowMs <= known.proberUntilMs ? known.proberSince : nowMs,
+    proberSince: nowMs <= known.proberUntilMs ? (known.proberSince ?? nowMs) : nowMs,
     proberSeenMs: nowMs,
     proberUntilMs: nowMs + signal.ttl_ms,
   };

@@ -3,7 +3,14 @@ import type { Signal, StateMessage } from '../../../shared/messages.ts';
 import type { NodeState } from '../../../shared/node.ts';
 import type { Reason } from '../../../shared/reasons.ts';
 import type { MachineConfig } from './config.ts';
-import { everHealthy, factsAt, isPeerRestarting, type Sources } from './facts.ts';
+import {
+  everHealthy,
+  factsAt,
+  isPeerRestarting,
+  isProberSilent,
+  lastSignOfLife,
+  type Sources,
+} from './facts.ts';
 import {
   type Datastore,
   type Known,
@@ -71,7 +78,7 @@ export function startMachine(
   nowMs: number,
 ): Stepped {
   const memory = recall(config, saved, bootId, nowMs);
-  const known = { ...nothingKnown, restartingUntilMs: memory.peerRestartingUntilMs };
+  const known = { ...nothingKnown(nowMs), restartingUntilMs: memory.peerRestartingUntilMs };
   const machine = { config, memory, known, startedMs: nowMs, nowMs, warnings: [] };
   return { machine, effects: effectsOf(saved, memory, [], []) };
 }
@@ -112,6 +119,7 @@ function refresh(sources: Sources): Memory {
     everHealthy: everHealthy(sources.known, sources.memory.everHealthy),
     linkDownSinceMs: linkDownSince(sources),
     peerRestartingUntilMs: sources.known.restartingUntilMs,
+    proberSilentSinceMs: proberSilentSince(sources),
   };
 }
 
@@ -120,6 +128,11 @@ function linkDownSince(sources: Sources): number | null {
   if (known.datastore === null) return memory.linkDownSinceMs;
   if (known.datastore.logLink === 'works' || isPeerRestarting(sources)) return null;
   return memory.linkDownSinceMs ?? nowMs;
+}
+
+function proberSilentSince(sources: Sources): number | null {
+  if (isProberSilent(sources)) return lastSignOfLife(sources);
+  return sources.known.proberSeenMs === null ? sources.memory.proberSilentSinceMs : null;
 }
 
 /** Remembers the verdict, its incident, and the facts that the next step builds on. */

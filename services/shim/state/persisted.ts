@@ -51,6 +51,8 @@ export const memorySchema = z.object({
   linkDownSinceMs: time.nullable(),
   /** The peer said that it restarts and is back by then. */
   peerRestartingUntilMs: time.nullable(),
+  /** Last sign of life of a prober that is silent; null while it is not. */
+  proberSilentSinceMs: time.nullable(),
 });
 export type Memory = z.infer<typeof memorySchema>;
 
@@ -75,6 +77,7 @@ export function newMemory(config: MachineConfig, bootId: string, nowMs: number):
     peer: { heard: false, silentSinceMs: null, health: 'healthy', saysLeader: false, logLink: 'settling' },
     linkDownSinceMs: null,
     peerRestartingUntilMs: null,
+    proberSilentSinceMs: null,
   };
 }
 

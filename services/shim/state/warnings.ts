@@ -1,5 +1,5 @@
 import { clockTime } from '../../../shared/reasons.ts';
-import { isFatal, isPeerRestarting, type Sources } from './facts.ts';
+import { isFatal, isPeerRestarting, isProberSilent, lastSignOfLife, type Sources } from './facts.ts';
 import { localObservations } from './known.ts';
 import type { Facts } from './rules.ts';
 
@@ -16,9 +16,9 @@ const clockOffsetMaxMs = 1_000;
 
 type Check = (sources: Sources, facts: Facts) => Warning[];
 
-const prober: Check = ({ known, startedMs }, facts) => {
-  if (facts.prober !== 'silent' || !facts.bootOver) return [];
-  const since = clockTime(known.proberSeenMs ?? startedMs);
+const prober: Check = (sources, facts) => {
+  if (facts.prober === 'lost' || !facts.bootOver || !isProberSilent(sources)) return [];
+  const since = clockTime(lastSignOfLife(sources));
   return [{ about: 'prober', text: `the prober is silent since ${since}; the last state stays in force` }];
 };
 

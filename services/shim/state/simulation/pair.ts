@@ -213,8 +213,8 @@ export class SimulatedPair {
   private beginMachine(node: SimulatedNode): void {
     this.take(node, startMachine(node.config, node.saved, `boot-${node.boots}`, this.nowMs));
     const signals = node.prober?.snapshot(this.beatValue(node), this.nowMs) ?? [];
-    this.input(node, { kind: 'signals', nowMs: this.nowMs, signals });
-    this.runDatastore(node);
+    if (signals.length > 0) this.input(node, { kind: 'signals', nowMs: this.nowMs, signals });
+    this.tellDatastore(node);
   }
 
   private restart(node: SimulatedNode, expectedMs: number, actualMs: number): void {
@@ -312,17 +312,25 @@ export class SimulatedPair {
     const isUp = this.linkIsUp() && !this.linkStalls && this.nodes().every(({ machine }) => machine);
     node.linkUpSinceMs = isUp ? (node.linkUpSinceMs ?? this.nowMs) : null;
     if (!node.machine) return;
-    const upForMs = node.linkUpSinceMs === null ? -1 : this.nowMs - node.linkUpSinceMs;
-    const works = upForMs >= linkUpMs;
+    const works = this.linkWorks(node, 0);
     const { verdict, peer } = node.machine.memory;
     if (works) node.neverJoined = false;
-    if (works || (verdict.reason === 'unverified-log' && !peer.heard)) node.verified = true;
+    const waits = verdict.reason === 'unverified-log' && this.nowMs - verdict.reasonSinceMs >= tickMs;
+    if (works || (waits && !peer.heard)) node.verified = true;
     if (verdict.state === 'LeaderRX' && !works) node.wroteAlone = true;
-    else if (upForMs >= linkUpMs + this.mergeMs) node.wroteAlone = false;
+    else if (this.linkWorks(node, this.mergeMs)) node.wroteAlone = false;
+    this.tellDatastore(node);
+  }
+
+  private linkWorks({ linkUpSinceMs }: SimulatedNode, forMs: number): boolean {
+    return linkUpSinceMs !== null && this.nowMs - linkUpSinceMs >= linkUpMs + forMs;
+  }
+
+  private tellDatastore(node: SimulatedNode): void {
     const datastore = {
       logVerified: node.verified && !node.neverJoined,
       neverJoined: node.neverJoined,
-      logLink: works ? ('works' as const) : ('down' as const),
+      logLink: this.linkWorks(node, 0) ? ('works' as const) : ('down' as const),
       reconverged: !node.wroteAlone,
       failure: node.failure,
     };
