@@ -12,6 +12,8 @@ export function nodePaths(config: TwoNodeConfiguration, node: string) {
     nats: join(root, 'nats'),
     /** What the state machine must remember. */
     stateFile: join(root, 'state.json'),
+    /** The last changes of state, JSON lines. */
+    historyFile: join(root, 'history.jsonl'),
     /** What the shim must remember beside the log: its last verified point. */
     shimFile: join(root, 'shim.json'),
     /** The one-use mark of `twonode init`: only with it may an empty store begin a new cluster. */

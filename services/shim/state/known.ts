@@ -45,7 +45,8 @@ interface PeerStatement {
   readonly state: NodeState;
   readonly reason: Reason | null;
   readonly sinceMs: number;
-  /** Older than this it counts for nothing. */
+  /** When it said so, and until when that counts. */
+  readonly saidMs: number;
   readonly untilMs: number;
 }
 
@@ -151,8 +152,13 @@ function learnBeat(known: Known, signal: Signal, nowMs: number): Known {
   };
   if (signal.status !== 'ok') return learned;
   if (beat.peer_state === null) return { ...learned, peerSaid: null };
-  const saidMs = nowMs - beat.peer_state_age_ms;
-  return sayPeer(learned, beat.peer_state, beat.peer_reason, saidMs, nowMs + signal.ttl_ms);
+  return sayPeer(learned, {
+    state: beat.peer_state,
+    reason: beat.peer_reason,
+    sinceMs: nowMs - beat.peer_state_age_ms,
+    saidMs: nowMs,
+    untilMs: nowMs + signal.ttl_ms,
+  });
 }
 
 /**
@@ -168,20 +174,16 @@ function restartingUntil(known: Known, beat: BeatValue, signal: Signal, nowMs: n
 
 /** Takes in a message of the peer on `twonode.state.<peer>`. */
 export function learnPeerState(known: Known, message: StateMessage, nowMs: number): Known {
+  const { state, reason } = message;
   const sinceMs = Math.min(Date.parse(message.since), nowMs);
-  return sayPeer(known, message.state, message.reason, sinceMs, nowMs + message.ttl_ms);
+  return sayPeer(known, { state, reason, sinceMs, saidMs: nowMs, untilMs: nowMs + message.ttl_ms });
 }
 
-function sayPeer(
-  known: Known,
-  state: NodeState,
-  reason: Reason | null,
-  sinceMs: number,
-  untilMs: number,
-): Known {
-  const { peerSaid } = known;
-  const repeated = peerSaid?.state === state && peerSaid.reason === reason;
-  return { ...known, peerSaid: { state, reason, sinceMs: repeated ? peerSaid.sinceMs : sinceMs, untilMs } };
+/** What the peer says again is not younger for that. */
+function sayPeer(known: Known, said: PeerStatement): Known {
+  const last = known.peerSaid;
+  const isRepeated = last?.state === said.state && last.reason === said.reason;
+  return { ...known, peerSaid: isRepeated ? { ...said, sinceMs: last.sinceMs } : said };
 }
 
 /** Takes in what the shim knows of its own datastore. */

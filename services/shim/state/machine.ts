@@ -77,7 +77,8 @@ export function startMachine(
   bootId: string,
   nowMs: number,
 ): Stepped {
-  const memory = recall(config, saved, bootId, nowMs);
+  const recalled = recall(config, saved, bootId, nowMs);
+  const memory = saved ? keepIfEqual(saved, recalled) : recalled;
   const known = { ...nothingKnown(nowMs), restartingUntilMs: memory.peerRestartingUntilMs };
   const machine = { config, memory, known, startedMs: nowMs, nowMs, warnings: [] };
   return { machine, effects: effectsOf(saved, memory, [], []) };

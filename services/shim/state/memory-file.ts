@@ -19,7 +19,31 @@ export function loadMemory(file: string, logger: Logger): Memory | null {
   }
 }
 
-/** Keeps it, on disk when this returns. */
-export function saveMemory(file: string, memory: Memory): void {
-  writeDurably(file, JSON.stringify(memory));
+/** Keeps the memory on disk. A full disk must not stop a state from being entered: it is then written later. */
+export class MemoryFile {
+  readonly #file: string;
+  readonly #logger: Logger;
+  #unsaved: Memory | null = null;
+
+  constructor(file: string, logger: Logger) {
+    this.#file = file;
+    this.#logger = logger;
+  }
+
+  /** Writes it: on disk when this returns, unless the disk refused. */
+  save(memory: Memory): void {
+    const failedBefore = this.#unsaved !== null;
+    this.#unsaved = memory;
+    try {
+      writeDurably(this.#file, JSON.stringify(memory));
+      this.#unsaved = null;
+    } catch (error) {
+      if (!failedBefore) this.#logger.error({ err: error, file: this.#file }, 'the state cannot be written');
+    }
+  }
+
+  /** Tries again what the disk refused. */
+  retry(): void {
+    if (this.#unsaved) this.save(this.#unsaved);
+  }
 }

@@ -90,5 +90,23 @@ export function recall(config: MachineConfig, saved: Memory | null, bootId: stri
   const fresh = { ...newMemory(config, bootId, nowMs), everHealthy: saved.everHealthy };
   if (saved.role !== config.role) return fresh;
   if (saved.bootId !== bootId) return { ...fresh, incident: saved.incident };
-  return saved;
+  return notAfter(saved, nowMs);
+}
+
+/** Times that a clock, set back meanwhile, puts into the future would never pass. */
+function notAfter(memory: Memory, nowMs: number): Memory {
+  const { verdict, incident, peer } = memory;
+  const clamp = (ms: number | null) => (ms === null ? null : Math.min(ms, nowMs));
+  return {
+    ...memory,
+    verdict: {
+      ...verdict,
+      sinceMs: Math.min(verdict.sinceMs, nowMs),
+      reasonSinceMs: Math.min(verdict.reasonSinceMs, nowMs),
+    },
+    incident: incident && { ...incident, startMs: Math.min(incident.startMs, nowMs) },
+    peer: { ...peer, silentSinceMs: clamp(peer.silentSinceMs) },
+    linkDownSinceMs: clamp(memory.linkDownSinceMs),
+    proberSilentSinceMs: clamp(memory.proberSilentSinceMs),
+  };
 }

@@ -1,50 +1,41 @@
-import type { NatsConnection } from 'nats';
+import type { Msg, NatsConnection, Subscription } from 'nats';
 import type { Registry } from 'prom-client';
+import type { z } from 'zod';
 import { readBootId } from '../../../shared/boot-id.ts';
 import type { TwoNodeConfiguration } from '../../../shared/config/schema.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import {
   decodeMessage,
   encodeMessage,
-  type PeerView,
   proberStatusSchema,
-  type StateMessage,
   signalSchema,
   stateSchema,
 } from '../../../shared/messages.ts';
-import type { NodeState } from '../../../shared/node.ts';
 import type { NodePaths } from '../../../shared/paths.ts';
-import { type Reason, reasonText } from '../../../shared/reasons.ts';
 import { serveStatus } from '../../../shared/status-endpoint.ts';
 import { subjects } from '../../../shared/subjects.ts';
+import { MonotonicClock } from './clock.ts';
 import { machineConfig } from './config.ts';
+import { HistoryFile } from './history-file.ts';
 import type { Datastore } from './known.ts';
 import { type Effect, type Input, type Machine, startMachine, step } from './machine.ts';
 import { MalformedMessages } from './malformed.ts';
-import { loadMemory, saveMemory } from './memory-file.ts';
+import { loadMemory, MemoryFile } from './memory-file.ts';
 import { registerStateMetrics, type StateMetrics } from './metrics.ts';
+import { type CurrentState, currentState, stateMessage } from './state-message.ts';
+
+export type { CurrentState } from './state-message.ts';
 
 const tickMs = 100;
 const publishMs = 1_000;
-const stateTtlMs = 3_000;
+const askProberTimeoutMs = 500;
 
 /** What the datastore tells the state machine, and what of it is published. */
 export interface DatastoreFacts extends Datastore {
+  /** Number of the log's current epoch. */
   readonly epoch: number;
+  /** The newest revision that readers on this node may see. */
   readonly revision: number;
-}
-
-/** The state in force. */
-export interface CurrentState {
-  state: NodeState;
-  reason: Reason | null;
-  /** The reason for people; empty when there is none. */
-  text: string;
-  /** When the state was entered, and when its reason began, in ms since the Unix epoch. */
-  sinceMs: number;
-  reasonSinceMs: number;
-  warnings: string[];
-  peer: PeerView;
 }
 
 export interface StateServiceOptions {
@@ -53,30 +44,34 @@ export interface StateServiceOptions {
   connection: NatsConnection;
   logger: Logger;
   registry: Registry;
-  paths: NodePaths;
+  paths: Pick<NodePaths, 'stateFile' | 'historyFile'>;
   /** Null until the datastore is open. */
   datastoreFacts: () => DatastoreFacts | null;
+  bootId?: string;
 }
 
 /** Feeds the state machine with what is heard, keeps its memory on disk, and tells everyone the state. */
 export class StateService {
   readonly #options: StateServiceOptions;
+  readonly #clock = new MonotonicClock();
   readonly #metrics: StateMetrics;
   readonly #malformed: MalformedMessages;
+  readonly #memoryFile: MemoryFile;
+  readonly #history: HistoryFile;
   readonly #listeners = new Set<(state: CurrentState) => void>();
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #subscriptions: Subscription[] = [];
   #machine: Machine;
   #seq = 0;
+  #proberAnswered = false;
 
   constructor(options: StateServiceOptions) {
     this.#options = options;
-    const { config, node, paths, logger, registry } = options;
-    const started = startMachine(
-      machineConfig(config, node),
-      loadMemory(paths.stateFile, logger),
-      readBootId(),
-      Date.now(),
-    );
+    const { config, node, paths, logger, registry, bootId = readBootId() } = options;
+    this.#memoryFile = new MemoryFile(paths.stateFile, logger);
+    this.#history = new HistoryFile(paths.historyFile);
+    const saved = loadMemory(paths.stateFile, logger);
+    const started = startMachine(machineConfig(config, node), saved, bootId, this.#clock.nowMs());
     this.#machine = started.machine;
     this.#metrics = registerStateMetrics(registry, () => this.current());
     this.#malformed = new MalformedMessages(logger, this.#metrics);
@@ -86,131 +81,118 @@ export class StateService {
   /** Subscribes, asks the prober for what it has to tell already, and starts to tick. */
   async start(): Promise<void> {
     const { connection, node } = this.#options;
-    const { peer } = this.#machine.config;
-    connection.subscribe(subjects.healthOf(node), {
-      callback: (error, message) => {
-        if (error) return;
-        const signal = decodeMessage(signalSchema, message.data);
-        if (signal.ok) this.#step({ kind: 'signals', signals: [signal.value], nowMs: Date.now() });
-        else this.#malformed.note(message.subject, signal.error);
-      },
+    this.#subscribe(subjects.healthOf(node), signalSchema, node, (signal) => {
+      this.#step({ kind: 'signals', signals: [signal], nowMs: this.#clock.nowMs() });
     });
-    connection.subscribe(subjects.state(peer), {
-      callback: (error, message) => {
-        if (error) return;
-        const state = decodeMessage(stateSchema, message.data);
-        if (state.ok) this.#step({ kind: 'peer-state', message: state.value, nowMs: Date.now() });
-        else this.#malformed.note(message.subject, state.error);
-      },
+    const { peer } = this.#machine.config;
+    this.#subscribe(subjects.state(peer), stateSchema, peer, (message) => {
+      this.#step({ kind: 'peer-state', message, nowMs: this.#clock.nowMs() });
     });
     await serveStatus(connection, 'shim', node, () => this.#message());
     await this.#askProber();
     this.#timers.push(setInterval(() => this.poke(), tickMs));
-    this.#timers.push(setInterval(() => this.#publish(), publishMs));
+    this.#timers.push(setInterval(() => this.#eachSecond(), publishMs));
     this.poke();
     this.#publish();
   }
 
+  /** The state in force. */
   current(): CurrentState {
-    const { verdict } = this.#machine.memory;
-    const { peer } = this.#machine.config;
-    const { state, reason, failure, sinceMs, reasonSinceMs } = verdict;
-    return {
-      state,
-      reason,
-      text: reason === null ? '' : reasonText(reason, { peer, sinceMs: reasonSinceMs, failure }),
-      sinceMs,
-      reasonSinceMs,
-      warnings: this.#machine.warnings.map(({ text }) => text),
-      peer: this.#peerView(),
-    };
+    return currentState(this.#machine, (ms) => this.#clock.wallMs(ms));
   }
 
+  /** Calls back when the state or its reason has changed. */
   onChange(listener: (state: CurrentState) => void): void {
     this.#listeners.add(listener);
   }
 
   /** Looks at the datastore and the clock now. */
   poke(): void {
-    const nowMs = Date.now();
+    const nowMs = this.#clock.nowMs();
     const datastore = this.#options.datastoreFacts();
     this.#step(datastore ? { kind: 'datastore', datastore, nowMs } : { kind: 'tick', nowMs });
   }
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  /** Messages of another node on this subject, or ones that cannot be read, are counted and ignored. */
+  #subscribe<S extends z.ZodType<{ node: string }>>(
+    subject: string,
+    schema: S,
+    from: string,
+    take: (message: z.infer<S>) => void,
+  ): void {
+    const callback = (error: Error | null, message: Msg) => {
+      if (error) return;
+      const decoded = decodeMessage(schema, message.data);
+      if (!decoded.ok) this.#malformed.note(message.subject, decoded.error);
+      else if (decoded.value.node !== from) this.#malformed.note(message.subject, `node: expected ${from}`);
+      else take(decoded.value);
+    };
+    this.#subscriptions.push(this.#options.connection.subscribe(subject, { callback }));
+  }
+
+  #eachSecond(): void {
+    this.#publish();
+    this.#memoryFile.retry();
+    if (!this.#proberAnswered) void this.#askProber();
   }
 
   /** A shim that starts late need not wait for the next signal of each check. */
   async #askProber(): Promise<void> {
     const { connection, node } = this.#options;
     const answer = await connection
-      .request(subjects.status(node, 'prober'), '', { timeout: 500 })
+      .request(subjects.status(node, 'prober'), '', { timeout: askProberTimeoutMs })
       .catch(() => null);
-    if (!answer) return;
+    if (!answer || this.#proberAnswered) return;
+    this.#proberAnswered = true;
     const told = decodeMessage(proberStatusSchema, answer.data);
-    if (told.ok) this.#step({ kind: 'signals', signals: told.value.signals, nowMs: Date.now() });
+    if (told.ok) this.#step({ kind: 'signals', signals: told.value.signals, nowMs: this.#clock.nowMs() });
     else this.#malformed.note(answer.subject, told.error);
   }
 
   #step(input: Input): void {
-    const stepped = step(this.#machine, input);
-    this.#machine = stepped.machine;
-    this.#perform(stepped.effects);
+    const { machine, effects } = step(this.#machine, input);
+    this.#machine = machine;
+    this.#perform(effects);
   }
 
   #perform(effects: readonly Effect[]): void {
-    const { logger, paths } = this.#options;
     for (const effect of effects) {
-      if (effect.kind === 'persist') {
-        saveMemory(paths.stateFile, effect.memory);
-      } else if (effect.kind === 'warnings') {
-        logger.warn({ warnings: effect.warnings.map(({ text }) => text) }, 'warnings changed');
-      } else {
-        const { from, to, reason } = effect;
-        this.#metrics.transition(from, to);
-        logger.warn({ from, to, reason, text: this.current().text }, 'the state changed');
-        this.#publish();
-        for (const listener of this.#listeners) listener(this.current());
-      }
+      if (effect.kind === 'persist') this.#memoryFile.save(effect.memory);
+      else if (effect.kind === 'enter') this.#enter(effect);
+      else
+        this.#options.logger.info({ warnings: effect.warnings.map(({ text }) => text) }, 'warnings changed');
     }
+  }
+
+  #enter({ from, to, reason }: Extract<Effect, { kind: 'enter' }>): void {
+    const { logger } = this.#options;
+    const current = this.current();
+    const { text } = current;
+    this.#metrics.transition(from, to);
+    logger.warn({ from, to, reason, text }, 'the state changed');
+    this.#publish();
+    try {
+      this.#history.append({ at: new Date().toISOString(), from, to, reason, text });
+    } catch (error) {
+      logger.error({ err: error }, 'the history cannot be written');
+    }
+    for (const listener of this.#listeners) listener(current);
   }
 
   #publish(): void {
     const { connection, node } = this.#options;
-    if (!connection.isClosed()) connection.publish(subjects.state(node), encodeMessage(this.#message()));
+    if (connection.isClosed()) return;
+    this.#seq++;
+    connection.publish(subjects.state(node), encodeMessage(this.#message()));
   }
 
-  #message(): StateMessage {
-    const { config } = this.#machine;
-    const facts = this.#options.datastoreFacts();
-    const { sinceMs, reasonSinceMs, ...current } = this.current();
-    return {
-      v: 1,
-      node: config.node,
-      role: config.role,
-      ...current,
-      since: new Date(sinceMs).toISOString(),
-      ...(current.reason === null ? {} : { reason_since: new Date(reasonSinceMs).toISOString() }),
-      epoch: facts?.epoch ?? 0,
-      revision: facts?.revision ?? 0,
-      seq: ++this.#seq,
-      ttl_ms: stateTtlMs,
-    };
-  }
-
-  /** What the peer last said; one that is not heard shows as Impaired. */
-  #peerView(): PeerView {
-    const { memory, known, config, nowMs } = this.#machine;
-    const { heard } = memory.peer;
-    const said = known.peerSaid;
-    return {
-      node: config.peer,
-      state: heard ? (said?.state ?? null) : 'Impaired',
-      reason: heard ? (said?.reason ?? null) : null,
-      heard,
-      age_ms: said ? Math.max(0, nowMs - (said.untilMs - stateTtlMs)) : null,
-    };
+  #message() {
+    return stateMessage(this.#machine, this.current(), this.#options.datastoreFacts(), this.#seq);
   }
 }
 
