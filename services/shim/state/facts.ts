@@ -99,10 +99,12 @@ function logLink({ config, memory, known, nowMs }: Sources, heardSinceMs: number
   return memory.peer.heard ? memory.peer.logLink : 'settling';
 }
 
+/** A prober that says `unknown` (it cannot listen) leaves the last result in force, but not for longer than `staleAfter`. */
 function peerFacts(sources: Sources): PeerFacts {
-  const { known, nowMs } = sources;
+  const { config, known, nowMs } = sources;
   const beat = known.checks['eastwest.beat'];
-  const heard = beat?.status === 'ok' && known.beat?.peer_leaving !== true;
+  const isRecent = beat !== undefined && nowMs - beat.seenMs < config.staleAfterMs;
+  const heard = isRecent && beat.status === 'ok' && known.beat?.peer_leaving !== true;
   const said = known.peerSaid;
   return {
     heard,

@@ -59,7 +59,7 @@ const peer: Check = (sources, facts) => {
   }
   if (facts.peer.heard || !facts.bootOver) return [];
   if (known.beat?.peer_leaving) return [{ about: 'peer', text: `${config.peer} has left` }];
-  if (facts.peer.silentSinceMs === null) return [];
+  if (facts.peer.silentSinceMs === null) return [{ about: 'peer', text: `${config.peer} is not heard` }];
   return [{ about: 'peer', text: `${config.peer} unreachable since ${clockTime(facts.peer.silentSinceMs)}` }];
 };
 
