@@ -15,6 +15,8 @@ const entries: Entry[] = [
   { kind: 'jump', revision: 2 ** 33 },
   { kind: 'overlay', id: 'def', baseSequence: 4 },
   { kind: 'merged', overlay: 'def', position: 2 ** 32 + 9 },
+  { kind: 'version', version: bytes('kv'), end: 9 },
+  { kind: 'cleaned', sequence: 77 },
   {
     kind: 'conflict',
     conflict: { key: '/k\u00ff', leader: null, follower: bytes('x'), followerTimeMs: 1.7e12 },

@@ -43,7 +43,11 @@ export type Entry =
   | { kind: 'overlay'; id: string; baseSequence: number }
   /** All of the overlay up to this revision of its own is merged. */
   | { kind: 'merged'; overlay: string; position: number }
-  | { kind: 'conflict'; conflict: Conflict };
+  | { kind: 'conflict'; conflict: Conflict }
+  /** A version stated once more, because the record that held it is cleaned away. `end`: the revision that ended it, or 0. */
+  | { kind: 'version'; version: Uint8Array; end: number }
+  /** All that records before this sequence held, and that is still needed, is stated again by now. */
+  | { kind: 'cleaned'; sequence: number };
 
 export interface LogRecord {
   chain: number;
@@ -72,6 +76,8 @@ const kinds = {
   overlay: 7,
   merged: 8,
   conflict: 9,
+  version: 10,
+  cleaned: 11,
 } as const satisfies Record<Entry['kind'], number>;
 
 /** Encodes a record; its chain is computed and stands in the result's bytes 4 to 8, see {@link chainOf}. */
@@ -144,6 +150,13 @@ function writeEntry(writer: Writer, entry: Entry): void {
       writeOptional(writer, entry.conflict.leader);
       writeOptional(writer, entry.conflict.follower);
       writer.varint(entry.conflict.followerTimeMs);
+      return;
+    case 'version':
+      writer.varint(entry.end);
+      writer.bytes(entry.version);
+      return;
+    case 'cleaned':
+      writer.varint(entry.sequence);
   }
 }
 
@@ -221,6 +234,10 @@ function readEntry(reader: Reader): Entry {
           followerTimeMs: fields.varint(),
         },
       };
+    case kinds.version:
+      return { kind: 'version', end: fields.varint(), version: fields.bytes() };
+    case kinds.cleaned:
+      return { kind: 'cleaned', sequence: fields.varint() };
     default:
       throw new RecordError(`it holds an entry of kind ${kind}, which this twonode does not know`);
   }

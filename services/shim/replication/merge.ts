@@ -1,6 +1,6 @@
 import type { GroupCommit } from '../log/group-commit.ts';
-import type { Conflict, Entry } from '../log/record.ts';
-import type { Database } from '../store/database.ts';
+import type { Entry } from '../log/record.ts';
+import { type Database, isRecorded } from '../store/database.ts';
 import { readValue } from '../store/key-value.ts';
 import type { Store } from '../store/store.ts';
 import type { Version } from '../store/version.ts';
@@ -77,16 +77,6 @@ function mergeKey(database: Database, entry: MergeEntry, entries: Entry[]): void
 function apply(store: Store, entry: MergeEntry): Version {
   const revision = store.head + 1;
   return entry.deleted ? store.delete(revision, entry.key) : store.put(revision, entry.key, entry.value, 0n);
-}
-
-/** A merge that is tried again finds its conflicts again. */
-function isRecorded(conflicts: readonly Conflict[], conflict: Conflict): boolean {
-  return conflicts.some(
-    (known) =>
-      known.key === conflict.key &&
-      known.followerTimeMs === conflict.followerTimeMs &&
-      Buffer.from(known.follower ?? []).equals(Buffer.from(conflict.follower ?? [])),
-  );
 }
 
 /** Keys that are worth nothing on the other node, or that their owners write anew anyway: never merged (invariant I2). */

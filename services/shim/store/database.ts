@@ -29,6 +29,13 @@ export class Database {
    */
   readonly mergedKeys = new Map<string, number>();
   #mergingOverlay = '';
+  /** Records before this sequence hold nothing that is needed. */
+  cleanedTo = 1;
+
+  /** Whether a merge was begun and not ended: what it made of its keys is needed still. */
+  get isMerging(): boolean {
+    return this.#mergingOverlay !== '' && !this.merged.has(this.#mergingOverlay);
+  }
 
   get epoch(): Epoch | undefined {
     return this.epochs[this.epochs.length - 1];
@@ -37,6 +44,7 @@ export class Database {
   /** Applies a record of the log: its changes are at the head, not yet shown. */
   apply(record: LogRecord): void {
     for (const entry of record.entries) this.applyEntry(entry);
+    this.store.advance(record.lastRevision);
   }
 
   applyEntry(entry: Entry): void {
@@ -58,6 +66,7 @@ export class Database {
         this.store.compact(entry.revision);
         return;
       case 'epoch':
+        if (this.epochs.some(({ id }) => id === entry.id)) return;
         this.epochs.push({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
         return;
       case 'jump':
@@ -70,7 +79,15 @@ export class Database {
         this.merged.set(entry.overlay, entry.position);
         return;
       case 'conflict':
-        this.conflicts.push(copyConflict(entry.conflict));
+        if (!isRecorded(this.conflicts, entry.conflict)) this.conflicts.push(copyConflict(entry.conflict));
+        return;
+      case 'version': {
+        const kv = readKeyValue(entry.version as Buffer);
+        this.store.restate(kv.key, kv, kv.value, entry.end);
+        return;
+      }
+      case 'cleaned':
+        this.cleanedTo = Math.max(this.cleanedTo, entry.sequence);
     }
   }
 
@@ -85,6 +102,16 @@ export class Database {
     this.mergedKeys.clear();
     for (const [key, revision] of before) this.mergedKeys.set(key, revision);
   }
+}
+
+/** A merge that is tried again finds its conflicts again, and cleaning states them again. */
+export function isRecorded(conflicts: readonly Conflict[], conflict: Conflict): boolean {
+  return conflicts.some(
+    (known) =>
+      known.key === conflict.key &&
+      known.followerTimeMs === conflict.followerTimeMs &&
+      Buffer.from(known.follower ?? []).equals(Buffer.from(conflict.follower ?? [])),
+  );
 }
 
 /** A conflict that holds on to nothing of the message it came in. */

@@ -33,6 +33,8 @@ export class Store {
   #compacted = 0;
   /** Jumps that are applied and not yet shown, in order. */
   #jumps: number[] = [];
+  /** Keys with a deletion that stands in for what ended a restated version. */
+  #ended: { entry: KeyEntry; end: number }[] = [];
 
   /** The newest revision that was applied. A new store is at revision 1, as etcd's. */
   get head(): number {
@@ -94,6 +96,70 @@ export class Store {
     this.#revisions.append(version);
     this.#head = Math.max(this.#head, fields.modRevision);
     return version;
+  }
+
+  /**
+   * Takes in a version that the log states once more. It may be known, or ended already: then it is put in its place among
+   * the key's versions, and never becomes current.
+   * @param end the revision that ended it, 0 while it stands
+   */
+  restate(key: string, fields: KeyValueFields, value: Uint8Array, end: number): void {
+    if (end !== 0 && end <= this.#compacted) return;
+    const entry = this.#keys.get(key) ?? this.#newEntry(key);
+    this.#place(entry, fields, value);
+    if (end === 0 || entry.versions.some((version) => version.modRevision === end)) return;
+    // What ended it is cleaned away, or stated later: until then it counts as deleted.
+    this.#place(entry, { modRevision: end, createRevision: 0, version: 0, lease: 0n }, noValue);
+    this.#ended.push({ entry, end });
+  }
+
+  #newEntry(key: string): KeyEntry {
+    const entry = new KeyEntry(key);
+    this.#keys.insert(entry);
+    return entry;
+  }
+
+  /** Puts a version among those of its key, by revision. A real one takes the place of a deletion that stood in for it. */
+  #place(entry: KeyEntry, fields: KeyValueFields, value: Uint8Array): void {
+    const { versions } = entry;
+    let at = versions.length;
+    while (at > 0 && (versions[at - 1] as Version).modRevision >= fields.modRevision) at--;
+    const there = versions[at];
+    const taken = there?.modRevision === fields.modRevision;
+    if (taken && !(there.deleted && fields.version > 0)) return;
+    const newest = entry.newest;
+    const place = this.#slabs.allocate(keyValueSize(entry.key.length, fields, value.length));
+    writeKeyValue(place.slab.bytes, place.offset, entry.key, fields, value);
+    const version = new Version(entry, fields, place);
+    versions.splice(at, taken ? 1 : 0, version);
+    if (entry.newest === version) {
+      this.#adjustLive(entry.key, newest, version);
+      this.#moveLease(entry.key, newest?.lease ?? 0n, version.lease);
+    }
+    this.#head = Math.max(this.#head, fields.modRevision);
+  }
+
+  /** The head is at least here: the log says so, though what made it so may be cleaned away. */
+  advance(revision: number): void {
+    this.#head = Math.max(this.#head, revision);
+  }
+
+  /**
+   * The versions that stand at `revision`, in order of keys behind `afterKey`, up to about `bytes` of them; each with
+   * the revision that ended it meanwhile, or 0.
+   */
+  standing(revision: number, afterKey: string | null, bytes: number): { version: Version; end: number }[] {
+    const found: { version: Version; end: number }[] = [];
+    let size = 0;
+    for (const entry of this.#keys.between(afterKey === null ? '' : `${afterKey}\0`, undefined)) {
+      const version = entry.liveAt(revision);
+      if (!version) continue;
+      const next = entry.versions[entry.versions.indexOf(version) + 1];
+      found.push({ version, end: next?.modRevision ?? 0 });
+      size += version.length;
+      if (size >= bytes) break;
+    }
+    return found;
   }
 
   /** Lets readers see everything up to `revision`; what a jump within it leaves behind becomes compacted. */
@@ -186,6 +252,9 @@ export class Store {
    * changed at the compact revision itself stays in order of revisions: a watch may start there, as with etcd.
    */
   sweep(limit: number): boolean {
+    const over = this.#ended.filter(({ end }) => end <= this.#compacted);
+    if (over.length > 0) this.#ended = this.#ended.filter(({ end }) => end > this.#compacted);
+    for (const { entry } of over) if (this.#keys.get(entry.key) === entry) this.#sweepKey(entry);
     for (let i = 0; i < limit; i++) {
       const version = this.#revisions.shift(this.#compacted - 1);
       if (!version) return false;
