@@ -18,6 +18,7 @@ import { headerIdentity, idOf } from './etcd/identity.ts';
 import { LeaseExpiry } from './lease/expiry.ts';
 import { newLeaseIds } from './lease/ids.ts';
 import { LocalWrites } from './local-writes.ts';
+import { LogCleaner } from './log/cleaner.ts';
 import { beginEpoch, nextEpoch, openLog, openLogWriter } from './log/owned-log.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 
@@ -96,8 +97,20 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     identity,
     newLeaseId: newLeaseIds(0),
     monotonicMs: () => performance.now(),
+    onCompacted: () => cleaner.poke(),
     logger,
   });
+  const cleaner = new LogCleaner({
+    database: log.database,
+    commit,
+    records: log.records,
+    bytes: log.bytes,
+    purge: log.purge,
+    isCopied: () => true,
+    quotaBytes: options.quotaBackendBytes,
+    logger,
+  });
+  cleaner.start();
   const backend: Backend = {
     database: log.database,
     watches,
@@ -134,6 +147,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
   }
   onShutdown(logger, stopLimitMs, async () => {
     server.forceShutdown();
+    cleaner.stop();
     writes.stop(new UserError('stopping'));
     await connection.close();
     await natsServer.stop();

@@ -45,6 +45,8 @@ export interface LocalWritesOptions {
   monotonicMs: () => number;
   /** Called with the changes of each transaction, before they are in the log. */
   onChanges?: (changes: readonly Version[], cause: Cause) => void;
+  /** Called when a compaction is in the log. */
+  onCompacted?: () => void;
   logger: Logger;
 }
 
@@ -153,6 +155,7 @@ export class LocalWrites implements Writes {
     await commit.append([{ kind: 'compact', revision }]);
     store.compact(revision);
     this.#sweep();
+    this.#options.onCompacted?.();
     return compactionResponse.encode({ header: this.#header() });
   }
 

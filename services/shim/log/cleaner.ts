@@ -6,6 +6,9 @@ import type { RecordIndex } from './record-index.ts';
 
 /** Bytes of versions that are stated again in one step; writes go on in between. */
 const stepBytes = 512 * 1024;
+const intervalMs = 10_000;
+/** Garbage is left alone below this part of the quota. */
+const minimumPart = 1 / 16;
 
 export interface LogCleanerOptions {
   database: Database;
@@ -16,9 +19,9 @@ export interface LogCleanerOptions {
   /** Removes the records before a sequence. */
   purge: (sequence: number) => Promise<void>;
   /** Whether all who copy this log hold it up to a sequence, or are not waited for any longer. */
-  isCopied: (sequence: number) => boolean;
-  /** Garbage below this size in bytes is left alone. */
-  minimumBytes: number;
+  isCopied: (sequence: number) => boolean | Promise<boolean>;
+  /** Largest size of the log, in bytes. */
+  quotaBytes: number;
   logger: Logger;
 }
 
@@ -30,6 +33,7 @@ export interface LogCleanerOptions {
 export class LogCleaner {
   readonly #options: LogCleanerOptions;
   #busy = false;
+  #timer: NodeJS.Timeout | undefined;
   /** What is stated again and may be purged once it is copied: records before `cut`, as the record at `saidAt` says. */
   #pending: { cut: number; saidAt: number } | null = null;
 
@@ -37,6 +41,22 @@ export class LogCleaner {
     this.#options = options;
     const { database, commit } = options;
     if (database.cleanedTo > 1) this.#pending = { cut: database.cleanedTo, saidAt: commit.position.sequence };
+  }
+
+  /** Looks every {@link intervalMs} whether there is something to do. */
+  start(): void {
+    this.#timer = setInterval(() => this.poke(), intervalMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Runs in the background. What fails is tried again later: the log is complete all the time. */
+  poke(): void {
+    this.run().catch((error: unknown) =>
+      this.#options.logger.warn({ err: error }, 'the log could not be cleaned'),
+    );
   }
 
   /** Cleans if it is worth it, and purges what may be purged. Call it after a compaction and now and then. */
@@ -53,10 +73,10 @@ export class LogCleaner {
 
   /** Half of the log being garbage makes it worth while: each live byte is then written once more for each byte freed. */
   async #isWorthIt(): Promise<boolean> {
-    const { database, bytes, minimumBytes } = this.#options;
+    const { database, bytes, quotaBytes } = this.#options;
     if (database.isMerging) return false;
     const live = database.store.size.bytes;
-    return (await bytes()) - live > Math.max(minimumBytes, live);
+    return (await bytes()) - live > Math.max(quotaBytes * minimumPart, live);
   }
 
   async #clean(): Promise<{ cut: number; saidAt: number } | null> {
@@ -86,7 +106,7 @@ export class LogCleaner {
   }
 
   async #purge(): Promise<void> {
-    if (!this.#pending || !this.#options.isCopied(this.#pending.saidAt)) return;
+    if (!this.#pending || !(await this.#options.isCopied(this.#pending.saidAt))) return;
     await this.#options.purge(this.#pending.cut);
     this.#options.records.forget(this.#pending.cut);
     this.#pending = null;

@@ -40,6 +40,8 @@ export interface GroupCommitOptions {
   publish: (record: Buffer, lastSequence: number) => Promise<number>;
   /** Resolves when readers may see the record at this sequence; at once when this node alone is enough. */
   replicated: (sequence: number) => Promise<void>;
+  /** Called when a record is in the log, with its sequence and the head after it. */
+  onLogged: (sequence: number, lastRevision: number) => void;
   /** Called when the revisions behind `from` up to `to` became visible. */
   onVisible: (from: number, to: number) => void;
   /** Called when the writer ends. */
@@ -158,7 +160,7 @@ export class GroupCommit {
   }
 
   async #write(units: Unit[]): Promise<void> {
-    const { store, epoch, publish, now } = this.#options;
+    const { store, epoch, publish, onLogged, now } = this.#options;
     const entries = units.flatMap((unit) => unit.entries);
     const lastRevision = units[units.length - 1]?.revision ?? store.head;
     if (entries.length > 0) {
@@ -173,6 +175,7 @@ export class GroupCommit {
       const sequence = await publish(record, this.#position.sequence);
       this.#position = { sequence, chain: chainOf(record) };
       this.#loggedRevision = lastRevision;
+      onLogged(sequence, lastRevision);
     }
     const flying = { units, sequence: this.#position.sequence };
     this.#shown = this.#shown.then(() => this.#show(flying, lastRevision));

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { JetStreamManager, NatsConnection } from 'nats';
+import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { Database, type Epoch } from '../store/database.ts';
 import { FencedPublisher } from './fenced-publisher.ts';
 import { GroupCommit, type LogPosition } from './group-commit.ts';
 import { replayLog } from './open-log.ts';
 import type { LogRecord } from './record.ts';
+import { RecordIndex } from './record-index.ts';
 import { createLogStream, findStream } from './stream.ts';
 
 /** How long a JetStream API request may take, in milliseconds. */
@@ -28,8 +30,11 @@ export interface OwnedLog {
   readonly database: Database;
   /** Where it stands. Whoever closes its writer notes it here for the next one. */
   position: LogPosition;
+  readonly records: RecordIndex;
   /** Size of the stream in bytes. */
   bytes(): Promise<number>;
+  /** Removes the records before a sequence. */
+  purge(sequence: number): Promise<void>;
 }
 
 /** A manager of JetStream on the node's own server. */
@@ -54,24 +59,35 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const info = found ?? (await createLogStream(manager, { name: stream, subject, maxBytes }));
   const { database = new Database(), onRecord } = options;
   const { first_seq, last_seq } = info.state;
+  const records = new RecordIndex();
   const startedMs = performance.now();
   const position = await replayLog(
     { connection, manager, logger },
     stream,
     first_seq || 1,
     last_seq,
-    (record) => {
+    (record, sequence) => {
       onRecord?.(record);
       database.apply(record);
+      records.add(sequence, record.lastRevision);
       database.store.show(record.lastRevision);
     },
   );
+  if (database.cleanedTo < (first_seq || 1)) {
+    throw new UserError(
+      `${stream} begins at record ${first_seq}, and what was before it is not stated again: it is not whole`,
+    );
+  }
   const tookMs = Math.round(performance.now() - startedMs);
   logger.info({ stream, records: last_seq, revision: database.store.visible, tookMs }, 'the log is read');
   return {
     database,
     position: last_seq === 0 ? { sequence: 0, chain: 0 } : position,
+    records,
     bytes: async () => (await manager.streams.info(stream)).state.bytes,
+    purge: async (sequence) => {
+      await manager.streams.purge(stream, { seq: sequence });
+    },
   };
 }
 
@@ -93,6 +109,7 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     epoch: options.epoch,
     publish: (record, lastSequence) => publisher.publish(record, lastSequence),
     replicated: options.replicated,
+    onLogged: (sequence, lastRevision) => log.records.add(sequence, lastRevision),
     onVisible: options.onVisible,
     close: () => publisher.stop(),
     now: Date.now,

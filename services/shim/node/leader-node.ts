@@ -9,6 +9,7 @@ import { headerIdentity, idOf } from '../etcd/identity.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
 import { newLeaseIds } from '../lease/ids.ts';
 import { LocalWrites } from '../local-writes.ts';
+import { LogCleaner } from '../log/cleaner.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
 import { chainOf } from '../log/record.ts';
@@ -24,6 +25,8 @@ import { PeerPing } from './peer-ping.ts';
 const stream = logStream(1);
 /** How often the verified point is saved, in milliseconds. */
 const verifiedPointIntervalMs = 10_000;
+/** A follower that is away is waited for until the log fills this part of its quota: it must not cause NOSPACE. */
+const awayFillMax = 0.75;
 
 /** The configured leader: owns the log, once it is verified. */
 export class LeaderNode implements ShimNode {
@@ -39,6 +42,7 @@ export class LeaderNode implements ShimNode {
   readonly cluster: ClusterView;
   #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
+  #cleaner: LogCleaner | null = null;
   #opening: Promise<void> | null = null;
   #lastSavedMs = 0;
 
@@ -156,6 +160,7 @@ export class LeaderNode implements ShimNode {
     clearInterval(this.#timer);
     this.#ping.stop();
     this.#replication.stop();
+    this.#cleaner?.stop();
     const position = await this.#writes?.finish();
     if (position) this.#context.verifiedPoint.save(position);
   }
@@ -217,13 +222,38 @@ export class LeaderNode implements ShimNode {
       identity: this.#identity,
       newLeaseId: newLeaseIds(0),
       monotonicMs: () => performance.now(),
+      onCompacted: () => this.#cleaner?.poke(),
       logger,
     });
+    this.#cleaner = this.#openCleaner(commit);
     this.#replication.open({ epoch, commit });
     this.#context.verifiedPoint.save(commit.position);
     rmSync(paths.initMark, { force: true });
     logger.info({ epoch: epoch.number, sequence: commit.position.sequence }, 'the log is open for writing');
     onFacts();
+  }
+
+  #openCleaner(commit: GroupCommit): LogCleaner {
+    const { config, logger, verifiedPoint } = this.#context;
+    const quotaBytes = config.datastore.quotaBackendBytes;
+    const { replicated } = this.#replication;
+    const cleaner = new LogCleaner({
+      database: this.database,
+      commit,
+      records: this.#log.records,
+      bytes: this.#log.bytes,
+      purge: async (sequence) => {
+        // The point that a restart looks for must not be among what goes.
+        verifiedPoint.save(commit.position);
+        await this.#log.purge(sequence);
+      },
+      isCopied: async (sequence) =>
+        replicated.stored >= sequence || (await this.#log.bytes()) > quotaBytes * awayFillMax,
+      quotaBytes,
+      logger,
+    });
+    cleaner.start();
+    return cleaner;
   }
 
   /** Saves the verified point now and then; before there is one, decides alone when nobody comes to compare. */
