@@ -73,6 +73,7 @@ export class FollowerNode implements ShimNode {
       overlay: () => this.#overlay,
       onJoined: () => this.#joined(),
       onVisible: (from, to) => this.watches.notify(from, to),
+      beforePurge: () => this.#saveVerifiedPoint(),
       onLink: () => this.#factsChanged(),
       onError: (error) => {
         logger.fatal({ err: error }, 'the mirror cannot be used');
@@ -312,32 +313,56 @@ export class FollowerNode implements ShimNode {
     }
   }
 
-  async #serveUpTo(sequence: number): Promise<void> {
-    const fold = await this.#foldUpTo(sequence);
+  /** Folds the mirror anew, from a sequence on or from its beginning, and serves that once it is there. */
+  async #serveUpTo(sequence: number, from?: number): Promise<void> {
+    const fold = await this.#foldUpTo(sequence, from);
     this.watches.replaceStore(fold.database.store);
     this.#replication.serve(fold);
   }
 
   /**
-   * Folds the mirror anew, up to a sequence at least.
+   * Folds the mirror anew, up to a sequence at least, until it is whole.
    * @throws Error when it makes no progress, or when there is no mirror
    */
-  async #foldUpTo(sequence: number): Promise<MirrorFold> {
+  async #foldUpTo(sequence: number, from?: number): Promise<MirrorFold> {
     let progressMs = performance.now();
-    const reached = new Changed();
-    const fold = await this.#replication.openFold((self) => {
-      progressMs = performance.now();
-      if (this.#replication.isServed(self)) this.#replication.applied();
-      else if (self.position.sequence >= sequence) reached.signal();
-    });
+    let gapAt: number | null = null;
+    const progress = new Changed();
+    const isReached = (fold: MirrorFold) => fold.position.sequence >= sequence && fold.isWhole;
+    const fold = await this.#replication.openFold(
+      {
+        applied: (self) => {
+          progressMs = performance.now();
+          if (this.#replication.isServed(self)) this.#replication.applied();
+          else if (isReached(self)) progress.signal();
+        },
+        gap: (self, at) => {
+          if (this.#replication.isServed(self)) this.#crossGap(at);
+          gapAt = at;
+          progress.signal();
+        },
+      },
+      from,
+    );
     if (!fold) throw new Error('there is no mirror');
-    while (fold.position.sequence < sequence) {
+    while (!isReached(fold)) {
+      if (gapAt !== null) return this.#foldUpTo(sequence, gapAt);
       if (performance.now() - progressMs > foldProgressLimitMs) {
         fold.stop();
         throw new Error(`the mirror stays at record ${fold.position.sequence} of ${sequence}`);
       }
-      await reached.wait(1_000).catch(() => undefined);
+      await progress.wait(1_000).catch(() => undefined);
     }
     return fold;
+  }
+
+  /** The leader cleaned its log while this node was away: what is served stays until the rest is whole, then that is. */
+  #crossGap(at: number): void {
+    const { logger } = this.#context;
+    logger.warn({ at }, 'records are missing before this one: the mirror is folded anew from here');
+    this.#serveUpTo(at, at).catch((error: unknown) => {
+      logger.error({ err: error }, 'the mirror could not be folded anew, it is tried again');
+      setTimeout(() => this.#crossGap(at), 1_000);
+    });
   }
 }

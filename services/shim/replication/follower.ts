@@ -50,6 +50,8 @@ export interface FollowerReplicationOptions {
   onJoined: () => Promise<void>;
   /** Called when revisions of the served database became visible. */
   onVisible: (from: number, to: number) => void;
+  /** Called before the oldest part of the mirror is removed. */
+  beforePurge: () => void;
   /** Called when {@link FollowerReplication.linkWorks} changed. */
   onLink: () => void;
   onError: (error: Error) => void;
@@ -78,6 +80,7 @@ export class FollowerReplication {
   /** An overlay stands on what is folded: nothing more of the mirror is taken. */
   #frozen = false;
   #storedScheduled = false;
+  #purgedTo = 1;
   #readIndex: Promise<number> | null = null;
 
   constructor(options: FollowerReplicationOptions) {
@@ -138,8 +141,14 @@ export class FollowerReplication {
     return { sequence: this.position.sequence, revision: this.database?.store.visible ?? 0 };
   }
 
-  /** Folds the mirror anew; the caller decides when it is served. */
-  async openFold(onApplied: (fold: MirrorFold) => void): Promise<MirrorFold | null> {
+  /**
+   * Folds the mirror anew, from its first record or from `from` on; the caller decides when it is served.
+   * @returns null when there is no mirror
+   */
+  async openFold(
+    on: { applied: (fold: MirrorFold) => void; gap: (fold: MirrorFold, sequence: number) => void },
+    from?: number,
+  ): Promise<MirrorFold | null> {
     const { connection, manager, stream, logger, onError } = this.#options;
     const info = await findStream(manager, stream);
     if (!info) return null;
@@ -147,9 +156,10 @@ export class FollowerReplication {
       connection,
       manager,
       stream,
-      first: info.state.first_seq || 1,
+      first: from ?? (info.state.first_seq || 1),
       logger,
-      onApplied: () => onApplied(fold),
+      onApplied: () => on.applied(fold),
+      onGap: (sequence) => on.gap(fold, sequence),
       onError,
     });
     return fold;
@@ -183,6 +193,22 @@ export class FollowerReplication {
   applied(): void {
     this.#scheduleStored();
     this.#show();
+    const cleanedTo = this.#fold?.database.cleanedTo ?? 1;
+    if (cleanedTo > this.#purgedTo) this.#purge(cleanedTo);
+  }
+
+  /** What the leader has cleaned away is not needed here either, once this node has read that it is stated again. */
+  #purge(sequence: number): void {
+    const { manager, stream, logger, beforePurge } = this.#options;
+    this.#purgedTo = sequence;
+    beforePurge();
+    manager.streams.purge(stream, { seq: sequence }).then(
+      () => logger.info({ sequence }, 'the mirror is cleaned'),
+      (error: unknown) => {
+        // It is tried again at the next cleaning, or after a restart.
+        logger.warn({ err: error }, 'the mirror could not be cleaned');
+      },
+    );
   }
 
   /** Shows readers what is acknowledged; all of it while the leader is away, since the mirror holds only what is in the log. */
@@ -249,7 +275,14 @@ export class FollowerReplication {
     const { self, overlay, logger, onJoined } = this.#options;
     const point = await this.#mirrorPoint();
     const alone = overlay();
-    const hello = { v: 1, node: self, point, overlay: alone && { id: alone.id, revision: alone.revision } };
+    const epoch = this.database?.epoch?.id ?? '';
+    const hello = {
+      v: 1,
+      node: self,
+      point,
+      epoch,
+      overlay: alone && { id: alone.id, revision: alone.revision },
+    };
     const answer = helloAnswerSchema.parse(await this.#ask('hello', JSON.stringify(hello), helloTimeoutMs));
     if (!answer.ok) {
       if (answer.reason !== 'starting' && this.#refusal !== answer.text) {

@@ -131,14 +131,13 @@ export class LeaderReplication {
 
   /** Compares the follower's log with ours at its end, and lets the mirror go on from there if they are one. */
   async #compare(hello: Hello): Promise<HelloAnswer> {
-    const { manager, stream, position, onCompared, database, logger } = this.#options;
-    const { sequence, chain } = hello.point;
+    const { position, onCompared, database, logger } = this.#options;
+    const { sequence } = hello.point;
     if (sequence > position().sequence) {
       const text = `the follower's log goes up to record ${sequence}, the leader's only to ${position().sequence}`;
       return { ok: false, reason: 'behind', text };
     }
-    const ours = sequence === 0 ? null : await readMessage(manager, stream, sequence);
-    if (sequence > 0 && (!ours || chainOf(ours) !== chain)) {
+    if (sequence > 0 && !(await this.#isOurs(hello))) {
       const text = `record ${sequence} differs: the two logs have different histories`;
       return { ok: false, reason: 'diverged', text };
     }
@@ -157,6 +156,20 @@ export class LeaderReplication {
       revision: database.store.visible,
       clock_ms: performance.now(),
     };
+  }
+
+  /**
+   * Whether the follower's newest record is the one that this log has, or had, at that sequence. One that is cleaned away is
+   * known by its epoch: within one epoch a sequence has one record only.
+   */
+  async #isOurs({ point, epoch }: Hello): Promise<boolean> {
+    const { manager, stream, database } = this.#options;
+    const record = await readMessage(manager, stream, point.sequence);
+    if (record) return chainOf(record) === point.chain;
+    const at = database.epochs.findIndex(({ id }) => id === epoch);
+    const from = database.epochs[at]?.firstSequence ?? Number.POSITIVE_INFINITY;
+    const to = database.epochs[at + 1]?.firstSequence ?? Number.POSITIVE_INFINITY;
+    return at >= 0 && point.sequence >= from && point.sequence < to;
   }
 
   /** After a split the leader goes on above everything that either side may have used. */

@@ -14,6 +14,8 @@ export interface MirrorFoldOptions {
   logger: Logger;
   /** Called after each record. */
   onApplied: () => void;
+  /** The mirror was away for so long that records are missing before this one; nothing more is folded here. */
+  onGap: (sequence: number) => void;
   onError: (error: Error) => void;
 }
 
@@ -23,15 +25,22 @@ export class MirrorFold {
   readonly #reader: StreamReader;
   #position: LogPosition;
   #known: boolean;
+  readonly #first: number;
 
   constructor(options: MirrorFoldOptions) {
-    const { stream, first, onApplied } = options;
+    const { stream, first, onApplied, onGap } = options;
+    this.#first = first;
     this.#position = { sequence: first - 1, chain: 0 };
     this.#known = first <= 1;
     this.#reader = new StreamReader({
       ...options,
       from: first,
       onMessage: (sequence, data) => {
+        if (this.#known && sequence !== this.#position.sequence + 1) {
+          this.stop();
+          onGap(sequence);
+          return;
+        }
         const record = readRecord(stream, sequence, data, this.#known ? this.#position.chain : undefined);
         this.database.apply(record);
         this.#position = { sequence, chain: record.chain };
@@ -44,6 +53,11 @@ export class MirrorFold {
   /** The newest record that is folded. */
   get position(): LogPosition {
     return this.#position;
+  }
+
+  /** Whether it holds the whole live state: what was before its first record is stated again by now. */
+  get isWhole(): boolean {
+    return this.database.cleanedTo >= this.#first;
   }
 
   stop(): void {

@@ -22,6 +22,8 @@ export const helloSchema = z.object({
   v: z.literal(1),
   node: z.string(),
   point: pointSchema,
+  /** Id of the newest epoch in this follower's log, empty when it has none. */
+  epoch: z.string(),
   /** What this follower wrote alone: the overlay's id and its newest revision. */
   overlay: z.object({ id: z.string(), revision: z.number().int().positive() }).nullable(),
 });

@@ -254,7 +254,7 @@ export class Store {
   sweep(limit: number): boolean {
     const over = this.#ended.filter(({ end }) => end <= this.#compacted);
     if (over.length > 0) this.#ended = this.#ended.filter(({ end }) => end > this.#compacted);
-    for (const { entry } of over) if (this.#keys.get(entry.key) === entry) this.#sweepKey(entry);
+    for (const { entry } of over) this.#sweepKey(entry);
     for (let i = 0; i < limit; i++) {
       const version = this.#revisions.shift(this.#compacted - 1);
       if (!version) return false;
@@ -265,6 +265,8 @@ export class Store {
 
   #sweepKey(entry: KeyEntry): void {
     const { versions } = entry;
+    // Its earlier versions took it out of the index; another entry may have its key by now.
+    if (versions.length === 0) return;
     let ended = 0;
     while (ended + 1 < versions.length && (versions[ended + 1] as Version).modRevision <= this.#compacted)
       ended++;
