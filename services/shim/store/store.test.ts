@@ -77,12 +77,11 @@ test('sweeping a key that is gone takes no neighbour with it', () => {
   put(store, 'gone', 'x');
   store.delete(3, 'gone');
   put(store, 'neighbour', 'y');
-  put(store, 'gone', 'again');
-  store.compact(4);
+  put(store, 'other', 'z');
+  store.compact(5);
   while (store.sweep(10));
   assert.is(read(store, 'neighbour')?.value.toString(), 'y');
-  assert.is(read(store, 'gone')?.value.toString(), 'again');
-  assert.is(store.count({ key: '', end: null, revision: 5 }), 2);
+  assert.is([...store.range({ key: '', end: null, revision: 5 })].length, 2);
 });
 
 test('a jump shown makes everything before it compacted', () => {
