@@ -1,0 +1,212 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import type { NatsConnection } from 'nats';
+import { pino } from 'pino';
+import { createLink, type SwitchedLink } from '../../cli/cluster/relay/link.ts';
+import { relayTcp } from '../../cli/cluster/relay/tcp.ts';
+import { deleteRangeRequest, putRequest } from '../../services/shim/etcd/messages.ts';
+import { streamManager } from '../../services/shim/log/owned-log.ts';
+import { FollowerNode } from '../../services/shim/node/follower-node.ts';
+import { LeaderNode } from '../../services/shim/node/leader-node.ts';
+import type { NodeContext, ShimNode } from '../../services/shim/node/node.ts';
+import type { CurrentState } from '../../services/shim/state/service.ts';
+import { readKeyValue } from '../../services/shim/store/key-value.ts';
+import { VerifiedPoint } from '../../services/shim/verified-point.ts';
+import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
+import { mutationLists } from '../../shared/mutation/lists.ts';
+import { type ServerPair, startServerPair } from '../../shared/nats-server/testing.ts';
+import { nodePaths } from '../../shared/paths.ts';
+
+/**
+ * Two datastores on two real nats-servers with a real leaf link, in this process. In place of the state machine stands the
+ * part of it that replication depends on: a follower whose log link works follows, else it writes alone.
+ */
+export interface NodePair {
+  servers: ServerPair;
+  config: TwoNodeConfiguration;
+  link: SwitchedLink;
+  leader: RunningNode;
+  follower: RunningNode;
+  stop(): Promise<void>;
+}
+
+export interface PairOptions {
+  quotaBytes?: number;
+  /** Whether the leader may begin a new cluster. */
+  init?: boolean;
+}
+
+const relayAddress = '127.0.1.1';
+
+export async function startNodePair(options: PairOptions = {}): Promise<NodePair> {
+  const servers = await startServerPair(relayAddress);
+  const link = createLink();
+  const port = servers.config.nodes[0]?.ports.leaf ?? 0;
+  const relay = await relayTcp(
+    { protocol: 'tcp', from: { host: relayAddress, port }, to: { host: '127.0.0.1', port } },
+    link,
+  );
+  const config: TwoNodeConfiguration = {
+    ...servers.config,
+    defaults: 'replace',
+    approvedMutationList: [{ resources: ['*'] }],
+    datastore: { ...servers.config.datastore, quotaBackendBytes: options.quotaBytes ?? 2 ** 30 },
+    states: { ...servers.config.states, bootGrace: 600_000 },
+  };
+  const leader = new RunningNode(servers, config, 'node-a');
+  const follower = new RunningNode(servers, config, 'node-b');
+  if (options.init !== false) leader.allowInit();
+  await leader.open();
+  await follower.open();
+  return {
+    servers,
+    config,
+    link,
+    leader,
+    follower,
+    stop: async () => {
+      await leader.close();
+      await follower.close();
+      relay.close();
+      await servers.stop();
+    },
+  };
+}
+
+/** One node's datastore, which can be stopped and opened again on the same data. */
+export class RunningNode {
+  readonly #servers: ServerPair;
+  readonly #config: TwoNodeConfiguration;
+  readonly #name: 'node-a' | 'node-b';
+  #connection: NatsConnection | null = null;
+  #node: ShimNode | null = null;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(servers: ServerPair, config: TwoNodeConfiguration, name: 'node-a' | 'node-b') {
+    this.#servers = servers;
+    this.#config = config;
+    this.#name = name;
+  }
+
+  get node(): ShimNode {
+    if (!this.#node) throw new Error(`${this.#name} is not open`);
+    return this.#node;
+  }
+
+  allowInit(): void {
+    const paths = nodePaths(this.#config, this.#name);
+    mkdirSync(paths.root, { recursive: true });
+    writeFileSync(paths.initMark, '');
+  }
+
+  async open(): Promise<void> {
+    const pair = nodePair(this.#config, this.#name);
+    const paths = nodePaths(this.#config, this.#name);
+    mkdirSync(paths.root, { recursive: true });
+    this.#connection = await this.#servers.connect(this.#name, 'services');
+    const context: NodeContext = {
+      config: this.#config,
+      pair,
+      paths,
+      connection: this.#connection,
+      manager: await streamManager(this.#connection),
+      lists: mutationLists(this.#config, this.#name),
+      verifiedPoint: new VerifiedPoint(paths.shimFile, 'this-boot'),
+      state: () => this.#state(),
+      onFacts: () => {
+        this.#node?.stateChanged();
+        for (const look of this.#waiting) look();
+      },
+      logger: pino({ level: process.env.TWONODE_TEST_LOG ?? 'silent' }),
+    };
+    const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
+    this.#node = await open(context);
+    this.#node.stateChanged();
+  }
+
+  async close(): Promise<void> {
+    await this.#node?.stop();
+    this.#node = null;
+    await this.#connection?.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.close();
+    await this.open();
+  }
+
+  #state(): CurrentState {
+    const facts = this.#node?.facts();
+    const follows = facts?.logLink === 'works' && facts.reconverged;
+    const state = this.#name === 'node-a' ? 'Leader' : follows ? 'Follower' : 'LeaderRX';
+    const peer = { node: 'peer', state: null, reason: null, heard: true, age_ms: 0 };
+    return {
+      state,
+      reason: null,
+      text: 'peer unreachable',
+      sinceMs: 0,
+      reasonSinceMs: 0,
+      warnings: [],
+      peer,
+    };
+  }
+
+  /** Resolves when what the node tells its state machine is as expected. */
+  async until(expected: (facts: ReturnType<ShimNode['facts']>) => boolean, limitMs = 20_000): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const end = (error?: Error) => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        if (error) reject(error);
+        else resolve();
+      };
+      const timer = setTimeout(() => end(new Error(`still ${JSON.stringify(this.#node?.facts())}`)), limitMs);
+      const look = () => {
+        if (this.#node && expected(this.#node.facts())) end();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  follows(): Promise<void> {
+    return this.until((facts) => facts.logVerified && facts.logLink === 'works' && facts.reconverged);
+  }
+
+  isAlone(): Promise<void> {
+    return this.until((facts) => facts.logLink === 'down');
+  }
+
+  async put(key: string, value: string): Promise<void> {
+    await this.node.write('Put', Buffer.from(putRequest.encode({ key, value: Buffer.from(value) })));
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.node.write('DeleteRange', Buffer.from(deleteRangeRequest.encode({ key })));
+  }
+
+  /** A linearizable read. */
+  async get(key: string): Promise<string | undefined> {
+    await this.node.linearizable();
+    return this.now().get(key);
+  }
+
+  /** What readers see now: values by key. */
+  now(): Map<string, string> {
+    return new Map(this.#kvs().map(({ key, value }) => [key, value.toString()]));
+  }
+
+  /** Everything that readers see, with all its numbers. */
+  async contents(): Promise<string[]> {
+    await this.node.linearizable();
+    return this.#kvs().map(
+      (kv) => `${kv.key} ${kv.createRevision} ${kv.modRevision} ${kv.version} ${kv.value}`,
+    );
+  }
+
+  #kvs() {
+    const { store } = this.node.database;
+    return [...store.range({ key: '', end: null, revision: store.visible })].map(({ bytes }) =>
+      readKeyValue(bytes),
+    );
+  }
+}

@@ -1,0 +1,219 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compactionRequest } from '../../services/shim/etcd/messages.ts';
+import { streamManager } from '../../services/shim/log/owned-log.ts';
+import { logStream } from '../../shared/nats-server/names.ts';
+import { type NodePair, startNodePair } from './node-pair.ts';
+
+/** Both nodes' datastores on real nats-servers: follow, write alone, merge, clean, come back. */
+const test = suite<{ pair: NodePair }>('replication');
+
+test.before(async (context) => {
+  context.pair = await startNodePair();
+  await context.pair.follower.follows();
+});
+test.after(({ pair }) => pair.stop());
+
+async function assertEqual({ leader, follower }: NodePair): Promise<void> {
+  await follower.follows();
+  assert.equal(await follower.contents(), await leader.contents());
+}
+
+const bandOf = (revision: number) => Math.floor(revision / 2 ** 32);
+
+test('what is written on either node is read on the other at once', async ({ pair }) => {
+  const { leader, follower } = pair;
+  for (let i = 0; i < 50; i++) {
+    await leader.put('/a', `${i}`);
+    assert.is(await follower.get('/a'), `${i}`);
+    await follower.put('/b', `${i}`);
+    assert.is(await leader.get('/b'), `${i}`);
+    assert.is(await follower.get('/b'), `${i}`);
+  }
+  await assertEqual(pair);
+});
+
+test('alone, the follower goes on in a band of its own; at healing it is merged and both are one', async ({
+  pair,
+}) => {
+  const { leader, follower, link } = pair;
+  for (const key of ['/same', '/theirs', '/mine', '/both', '/deleted-here', '/deleted-there'])
+    await leader.put(key, 'base');
+  await assertEqual(pair);
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/mine', 'follower');
+  await follower.put('/mine', 'follower again');
+  await follower.put('/new', 'follower');
+  await follower.put('/both', 'follower');
+  await follower.put('/same', 'same');
+  await follower.delete('/deleted-here');
+  await follower.put('/deleted-there', 'kept by the follower');
+  await follower.put('/registry/leases/kube-system/x', 'dropped');
+  await leader.put('/theirs', 'leader');
+  await leader.put('/both', 'leader');
+  await leader.put('/same', 'same');
+  await leader.delete('/deleted-there');
+  assert.is(bandOf(follower.node.database.store.visible), 1);
+  assert.is(await follower.get('/mine'), 'follower again');
+  assert.is(follower.now().get('/theirs'), 'base');
+
+  link.set(false);
+  await assertEqual(pair);
+  const now = leader.now();
+  assert.is(now.get('/mine'), 'follower again');
+  assert.is(now.get('/new'), 'follower');
+  assert.is(now.get('/theirs'), 'leader');
+  assert.is(now.get('/both'), 'leader');
+  assert.is(now.get('/same'), 'same');
+  assert.not(now.has('/deleted-here'));
+  assert.not(now.has('/deleted-there'));
+  assert.not(now.has('/registry/leases/kube-system/x'));
+  assert.is(bandOf(leader.node.database.store.visible), 2);
+  for (const { node } of [leader, follower]) {
+    const conflicts = node.database.conflicts.map(({ key, follower: value }) => `${key} ${value}`);
+    assert.equal(conflicts.sort(), ['/both follower', '/deleted-there kept by the follower']);
+  }
+});
+
+test('a follower that restarts while alone keeps what it wrote, and merges it later', async ({ pair }) => {
+  const { leader, follower, link } = pair;
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/before-restart', 'x');
+  await follower.restart();
+  assert.is(follower.now().get('/before-restart'), 'x');
+  await follower.put('/after-restart', 'y');
+  link.set(false);
+  await assertEqual(pair);
+  assert.is(leader.now().get('/before-restart'), 'x');
+  assert.is(leader.now().get('/after-restart'), 'y');
+});
+
+test('a merge that is cut off goes on at the next meeting, and takes its own changes for no conflict', async ({
+  pair,
+}) => {
+  const { leader, follower, link } = pair;
+  const conflicts = leader.node.database.conflicts.length;
+  for (let round = 0; round < 5; round++) {
+    link.set(true);
+    await follower.isAlone();
+    for (let i = 0; i < 300; i++) await follower.put(`/cut/${i}`, `round ${round}`);
+    link.set(false);
+    // Cut again as soon as the leader has the first of it, wherever the merge is by then.
+    const seen = new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        if (leader.now().get('/cut/0') !== `round ${round}`) return;
+        clearInterval(timer);
+        resolve();
+      }, 1);
+    });
+    await seen;
+    link.set(true);
+    await follower.isAlone();
+    await follower.put('/cut/1', `after ${round}`);
+    link.set(false);
+    await assertEqual(pair);
+    assert.is(leader.now().get('/cut/0'), `round ${round}`);
+    assert.is(leader.now().get('/cut/1'), `after ${round}`);
+  }
+  assert.is(leader.node.database.conflicts.length, conflicts);
+});
+
+test('a leader that restarts begins the next epoch, and the follower joins it', async ({ pair }) => {
+  const { leader, follower } = pair;
+  const epoch = leader.node.facts().epoch;
+  await leader.restart();
+  await follower.until((facts) => facts.epoch === epoch + 1 && facts.logLink === 'works');
+  await follower.put('/after-epoch', 'x');
+  await assertEqual(pair);
+});
+
+test('kill -9 of either nats-server is survived', async ({ pair }) => {
+  for (const server of [pair.servers.leader, pair.servers.follower]) {
+    await pair.leader.put('/before-kill', `${server.pid}`);
+    process.kill(server.pid ?? 0, 'SIGKILL');
+    await pair.leader.put('/after-kill', `${server.pid}`);
+    await assertEqual(pair);
+  }
+});
+
+test.run();
+
+const cleaning = suite<{ pair: NodePair }>('cleaning on two nodes');
+const quotaBytes = 16 * 1024 * 1024;
+
+cleaning.before(async (context) => {
+  context.pair = await startNodePair({ quotaBytes });
+  await context.pair.follower.follows();
+});
+cleaning.after(({ pair }) => pair.stop());
+
+/** Writes 400 KB over ten keys, and compacts all but the newest of it. */
+async function churn({ leader }: NodePair): Promise<void> {
+  const value = 'x'.repeat(10_000);
+  await Promise.all(Array.from({ length: 40 }, (_, i) => leader.put(`/churn/${i % 10}`, value)));
+  const revision = leader.node.database.store.visible - 5;
+  await leader.node.write('Compact', Buffer.from(compactionRequest.encode({ revision })));
+}
+
+async function streamState({ servers }: NodePair, node: 'node-a' | 'node-b') {
+  const connection = await servers.connect(node, 'services');
+  const { state } = await (await streamManager(connection)).streams.info(logStream(1));
+  await connection.close();
+  return state;
+}
+
+cleaning('ten times the quota is written, and neither node fills up', async ({ pair }) => {
+  for (let round = 0; round < 400; round++) await churn(pair);
+  await assertEqual(pair);
+  for (const node of ['node-a', 'node-b'] as const) {
+    const { bytes, first_seq } = await streamState(pair, node);
+    assert.ok(bytes < quotaBytes / 2, `${node} holds ${bytes} bytes`);
+    assert.ok(first_seq > 1);
+  }
+});
+
+cleaning('a follower that was away while the log was cleaned comes back whole', async ({ pair }) => {
+  pair.link.set(true);
+  await pair.follower.close();
+  for (let round = 0; round < 100; round++) await churn(pair);
+  await pair.leader.put('/while-away', 'x');
+  assert.ok((await streamState(pair, 'node-a')).first_seq > (await streamState(pair, 'node-b')).last_seq);
+  pair.link.set(false);
+  await pair.follower.open();
+  await assertEqual(pair);
+  await pair.follower.restart();
+  await assertEqual(pair);
+});
+
+cleaning('both restart on their cleaned logs', async ({ pair }) => {
+  const before = await pair.leader.contents();
+  await pair.leader.restart();
+  await pair.follower.restart();
+  await assertEqual(pair);
+  assert.equal(await pair.leader.contents(), before);
+});
+
+cleaning.run();
+
+const start = suite('starting');
+
+start(
+  'a leader with an empty store and no mark begins no cluster, and its follower stays outside',
+  async () => {
+    const pair = await startNodePair({ init: false });
+    const refused = (call: Promise<unknown>) =>
+      call.then(
+        () => 'answered',
+        (error: Error) => error.message,
+      );
+    assert.match(await refused(pair.leader.put('/a', 'x')), 'write refused');
+    assert.match(await refused(pair.follower.put('/a', 'x')), 'write refused');
+    assert.is(await refused(pair.follower.get('/a')), 'etcdserver: no leader');
+    assert.is(pair.follower.node.facts().neverJoined, true);
+    await pair.stop();
+  },
+);
+
+start.run();
