@@ -2,12 +2,15 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 import { etcdCommand } from './commands/etcd.ts';
 import { faultCommand } from './commands/fault.ts';
+import { historyCommand } from './commands/history.ts';
 import { initCommand } from './commands/init.ts';
+import { probeCommand } from './commands/probe.ts';
 import { proberCommand } from './commands/prober.ts';
 import { runCommand } from './commands/run.ts';
 import { shimCommand } from './commands/shim.ts';
 import { statusCommand } from './commands/status.ts';
 import { webhookCommand } from './commands/webhook.ts';
+import { whyCommand } from './commands/why.ts';
 
 /** The twonode command. Errors are thrown, see errors.ts. */
 export function createProgram(): Command {
@@ -25,6 +28,9 @@ export function createProgram(): Command {
     etcdCommand(),
     initCommand(),
     statusCommand(),
+    historyCommand(),
+    probeCommand(),
+    whyCommand(),
     faultCommand(),
   ]) {
     program.addCommand(command);
