@@ -77,6 +77,8 @@ const wrong: [title: string, args: string[], status: number, stderr: RegExp][] =
     /^twonode: no cluster runs in/,
   ],
   ['status of nothing', ['status', '--data-dir', '/nowhere'], 3, /^twonode: no cluster runs in/],
+  ['why of an unknown verb', ['why', 'destroy', 'pods'], 2, /expected create, update, patch or delete/],
+  ['why of nothing', ['why', 'create', 'pods', '--data-dir', '/nowhere'], 3, /^twonode: no cluster runs in/],
   ['status through no server', ['status', '--nats', 'nats://127.0.0.1:1'], 3, /^twonode: no shim answers/],
 ];
 for (const [title, args, expected, text] of wrong) {
@@ -99,6 +101,22 @@ test('a node that is not in the configuration is named', async ({ config }) => {
   const { status, stderr } = await twonode('shim', '--config', config, '--node', 'node-c');
   assert.match(stderr, 'there is no node "node-c" in the configuration: its nodes are node-a and node-b');
   assert.is(status, 1);
+});
+
+test('why answers for a supposed state from the configuration alone', async ({ config }) => {
+  const ask = (...args: string[]) => twonode('why', '--config', config, '--state', 'Impaired', ...args);
+  const own = await ask('--node', 'node-b', 'update', 'nodes', 'node-b');
+  assert.is(
+    own.stdout,
+    'node-b: yes. Impaired: rule "own node" allows UPDATE nodes node-b as system:admin\n',
+  );
+  assert.is(own.status, 0);
+  const both = await ask('create', 'deployments', 'web', '-n', 'shop');
+  assert.match(
+    both.stdout,
+    /^node-a: no\. Impaired: none of .* CREATE deployments\.apps shop\/web .*\nnode-b: no\. /,
+  );
+  assert.is(both.status, 1);
 });
 
 test('init makes the key once, for its owner only, and the mark of the leader', async ({

@@ -30,6 +30,17 @@ export function serversToAsk({ config, node, nats, dataDir }: StatusFlags): stri
   );
 }
 
+/**
+ * The configuration that belongs to the nodes to ask: the file of the flag, else of the cluster of `npm start`, else the usual.
+ * @throws UserError when the folder of the flag has no cluster
+ */
+export function configurationToRead({ config, dataDir }: StatusFlags): string {
+  if (config) return config;
+  if (dataDir || existsSync(clusterFile(defaultDataDir)))
+    return readClusterFile(dataDir ?? defaultDataDir).config;
+  return defaultConfigFile;
+}
+
 /** Without a node's name all its servers on this machine; both nodes use the same port unless they share a machine. */
 function serversOf(config: TwoNodeConfiguration, node: string | undefined): string[] {
   const nodes = node ? [nodePair(config, node).self] : config.nodes;

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MutationRule } from '../../shared/config/schema.ts';
+import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
 import { decide, toMutationRequest } from './decide.ts';
-import { systemClassValue } from './pods-of.ts';
 import { type AdmissionRequest, decodeReview } from './review.ts';
 import { reviewBody, stateMessage } from './testing/reviews.ts';
 

@@ -1,8 +1,9 @@
 import type { StateMessage } from '../../shared/messages.ts';
 import { authorize, type Verdict } from '../../shared/mutation/authorize.ts';
 import type { MutationLists } from '../../shared/mutation/lists.ts';
+import type { PriorityClassValue } from '../../shared/mutation/priority-classes.ts';
 import type { MutationRequest } from '../../shared/mutation/request.ts';
-import { type PriorityClassValue, requestedPriority } from './pods-of.ts';
+import { requestedPriority } from './pods-of.ts';
 import type { AdmissionRequest } from './review.ts';
 
 /** What comes out of a review. */

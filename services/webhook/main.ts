@@ -6,6 +6,7 @@ import { onShutdown } from '../../shared/lifecycle.ts';
 import { createLogger, type Logger } from '../../shared/logger.ts';
 import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
 import { mutationLists } from '../../shared/mutation/lists.ts';
+import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { serveStatus } from '../../shared/status-endpoint.ts';
@@ -15,7 +16,6 @@ import { caBundle } from './certificates.ts';
 import { KnownState } from './known-state.ts';
 import { writeManifests } from './manifest.ts';
 import { WebhookMetrics } from './metrics.ts';
-import { systemClassValue } from './pods-of.ts';
 import { close, serve } from './server.ts';
 import { ServingCertificates } from './serving-certificates.ts';
 

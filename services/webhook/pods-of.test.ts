@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { requestedPriority, systemClassValue } from './pods-of.ts';
+import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
+import { requestedPriority } from './pods-of.ts';
 import { decodeReview } from './review.ts';
 import { reviewBody } from './testing/reviews.ts';
 

@@ -1,3 +1,4 @@
+import type { PriorityClassValue } from '../../shared/mutation/priority-classes.ts';
 import type { AdmissionRequest } from './review.ts';
 
 /** Priority of the pods that a request is about. */
@@ -7,14 +8,11 @@ export interface RequestedPriority {
   priorityClass: string;
 }
 
-/** The value of a priority class, null when it is not known. */
-export type PriorityClassValue = (name: string) => number | null;
-
 const none: RequestedPriority = { priority: null, priorityClass: '' };
 
 /**
  * Priority of the pod, or of the pods in the template of a workload. The apiserver has filled in a pod's priority before
- * it asks a validating webhook; a template has only the name of the class.
+ * it asks a validating webhook; a template has only the name of the class, or none: then the global default counts.
  */
 export function requestedPriority(
   { resource, subResource, object, oldObject }: AdmissionRequest,
@@ -29,7 +27,7 @@ export function requestedPriority(
   if (!spec) return none;
   const priorityClass = typeof spec.priorityClassName === 'string' ? spec.priorityClassName : '';
   if (typeof spec.priority === 'number') return { priority: spec.priority, priorityClass };
-  return { priority: priorityClass === '' ? 0 : classValue(priorityClass), priorityClass };
+  return { priority: classValue(priorityClass), priorityClass };
 }
 
 /** The pods' spec in a Deployment and its like, a CronJob, or a PodTemplate. */
@@ -45,14 +43,4 @@ function record(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined;
-}
-
-const systemClasses: Record<string, number> = {
-  'system-node-critical': 2_000_001_000,
-  'system-cluster-critical': 2_000_000_000,
-};
-
-/** The two classes that every cluster has. */
-export function systemClassValue(name: string): number | null {
-  return systemClasses[name] ?? null;
 }

@@ -1,6 +1,5 @@
 import type { StateMessage } from '../../shared/messages.ts';
-import { webhookRefusal } from '../../shared/mutation/refusal.ts';
-import { isRestricted } from '../../shared/node.ts';
+import { refusalIn } from '../../shared/mutation/refusal.ts';
 import type { Decision } from './decide.ts';
 import { reviewApiVersion } from './review.ts';
 
@@ -47,15 +46,8 @@ export function warningLabel(
 }
 
 function refuse({ state, verdict, asked }: Extract<Decision, { kind: 'refused' }>, nowMs: number) {
-  if (!isRestricted(state.state)) throw new Error(`nothing is refused in ${state.state}`);
   const since = state.reason_since ?? state.since;
-  const restriction = {
-    state: state.state,
-    node: state.node,
-    text: state.text,
-    sinceMs: Date.parse(since),
-  };
-  const message = webhookRefusal(restriction, asked, verdict.list, nowMs, usablePeer(state));
+  const message = refusalIn(state, asked, verdict.list, nowMs);
   return {
     allowed: false,
     status: {
@@ -76,10 +68,4 @@ function refuse({ state, verdict, asked }: Extract<Decision, { kind: 'refused' }
     },
     auditAnnotations: { state: state.state, refused: verdict.list },
   };
-}
-
-/** The peer's name when it is heard and takes writes. */
-function usablePeer({ peer }: StateMessage): string | null {
-  const takesWrites = peer.state === 'Leader' || peer.state === 'LeaderRX';
-  return peer.heard && takesWrites ? peer.node : null;
 }

@@ -1,4 +1,5 @@
-import type { RestrictedState } from '../node.ts';
+import type { StateMessage } from '../messages.ts';
+import { isRestricted, type RestrictedState } from '../node.ts';
 import type { ListName } from './authorize.ts';
 import type { MutationRequest } from './request.ts';
 
@@ -33,6 +34,28 @@ export function webhookRefusal(
   }
   const advice = usablePeer === null ? 'Reads work. See: kubectl twonode status' : `Use ${usablePeer}.`;
   return `Impaired: ${node} is read-only ${why}; ${what} refused. ${advice}`;
+}
+
+/**
+ * The webhook's sentence for the state that a shim published.
+ * @throws Error when nothing is refused in that state
+ */
+export function refusalIn(
+  said: StateMessage,
+  request: MutationRequest,
+  list: ListName,
+  nowMs: number,
+): string {
+  const { state, node, text } = said;
+  if (!isRestricted(state)) throw new Error(`nothing is refused in ${state}`);
+  const restriction = { state, node, text, sinceMs: Date.parse(said.reason_since ?? said.since) };
+  return webhookRefusal(restriction, request, list, nowMs, usablePeer(said));
+}
+
+/** The peer's name when it is heard and takes writes. */
+function usablePeer({ peer }: StateMessage): string | null {
+  const takesWrites = peer.state === 'Leader' || peer.state === 'LeaderRX';
+  return peer.heard && takesWrites ? peer.node : null;
 }
 
 /** The shim's sentence: one line of ASCII, for it travels in a gRPC header. */

@@ -1,0 +1,53 @@
+import { loadConfiguration } from '../../shared/config/load.ts';
+import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
+import { UserError } from '../../shared/lifecycle.ts';
+import type { StateMessage } from '../../shared/messages.ts';
+import { mutationLists } from '../../shared/mutation/lists.ts';
+import type { NodeState } from '../../shared/node.ts';
+import { askStates } from '../status/ask.ts';
+import { configurationToRead, type StatusFlags, serversToAsk } from '../status/servers.ts';
+import { type Answer, answerIn, answerNow } from './answer.ts';
+import { type Question, requestOf } from './question.ts';
+
+export interface NodeAnswer extends Answer {
+  node: string;
+}
+
+/**
+ * The answer of each node that is asked: the one named, else all that tell their state, else, for a supposed state, both.
+ * @throws ConfigurationError, UserError when there is nothing to ask, or nobody answers
+ */
+export async function answersOf(
+  question: Question,
+  flags: StatusFlags & { state?: NodeState },
+): Promise<NodeAnswer[]> {
+  const config = loadConfiguration(configurationToRead(flags));
+  const request = requestOf(question);
+  const { state } = flags;
+  if (state) {
+    return namesIn(config, flags.node).map((node) => {
+      return { node, ...answerIn(state, mutationLists(config, node), request) };
+    });
+  }
+  const states = await statesToJudge(config, flags);
+  return states.map((said) => {
+    return { node: said.node, ...answerNow(said, mutationLists(config, said.node), request, Date.now()) };
+  });
+}
+
+function namesIn(config: TwoNodeConfiguration, node: string | undefined): string[] {
+  if (!node) return config.nodes.map(({ name }) => name);
+  try {
+    return [nodePair(config, node).self.name];
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
+}
+
+async function statesToJudge(config: TwoNodeConfiguration, flags: StatusFlags): Promise<StateMessage[]> {
+  const wanted = namesIn(config, flags.node);
+  const servers = serversToAsk(flags);
+  const states = (await askStates(servers)).filter(({ node }) => wanted.includes(node));
+  if (states.length > 0) return states;
+  throw new UserError(`no shim of ${wanted.join(' or ')} answers through ${servers.join(', ')}`);
+}
