@@ -105,4 +105,46 @@ test('kill -9 of nats-server under load loses nothing, and the shim goes on by i
   }
 });
 
+test('kill -9 while the log is cleaned loses nothing either', async () => {
+  const small = await startTwonodeEtcd('--quota-backend-bytes', String(16 * 1024 * 1024));
+  const filler = 'x'.repeat(5_000);
+  /** For each key the newest number that was acknowledged. */
+  const acknowledged = new Map<string, number>();
+  for (let round = 0; round < 6; round++) {
+    let strike = () => {};
+    const enough = new Promise<void>((resolve) => {
+      strike = resolve;
+    });
+    let written = 0;
+    const write = async (caller: number) => {
+      const client = new EtcdClient(small.address);
+      const key = `/cleaned/${caller}`;
+      try {
+        for (let i = (acknowledged.get(key) ?? 0) + 1; ; i++) {
+          const { header } = await client.put({ key, value: `${i} ${filler}` });
+          acknowledged.set(key, i);
+          if (++written % 100 === 0) await client.compact((header?.revision ?? 1) - 1).catch(() => undefined);
+          if (written >= 1_500 + 37 * round) strike();
+        }
+      } catch {
+        // It was killed.
+      }
+      client.close();
+    };
+    const writers = Array.from({ length: callers }, (_, caller) => write(caller));
+    await enough;
+    await small.killAndRestart();
+    await Promise.all(writers);
+    const client = new EtcdClient(small.address);
+    const { kvs } = await client.range({ key: '/cleaned/', rangeEnd: '/cleaned0' });
+    client.close();
+    for (const [key, number] of acknowledged) {
+      const there = Number.parseInt(kvs.find((kv) => kv.key === key)?.value.toString() ?? '', 10);
+      assert.ok(there >= number, `${key}: ${number} was acknowledged, ${there} is there`);
+      acknowledged.set(key, there);
+    }
+  }
+  await small.stop();
+});
+
 test.run();
