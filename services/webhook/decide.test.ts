@@ -48,6 +48,26 @@ test('names a request as its object is stored', () => {
   assert.is(asked({ subResource: 'scale' })?.subresource, 'scale');
 });
 
+test('the status write by which an object goes is a write to the object', () => {
+  const metadata = {
+    name: 'web',
+    deletionTimestamp: '2026-01-02T12:00:00Z',
+    finalizers: ['example.com/wait'],
+  };
+  const written = (finalizers: string[], before: object = metadata) =>
+    asked({
+      subResource: 'status',
+      operation: 'UPDATE',
+      object: { metadata: { ...metadata, finalizers } },
+      oldObject: { metadata: before },
+    })?.subresource;
+  assert.is(written([]), '');
+  assert.is(written(['example.com/wait']), 'status');
+  assert.is(written([], { name: 'web' }), 'status');
+  assert.is(written([], { ...metadata, deletionGracePeriodSeconds: 30 }), 'status');
+  assert.is(written([], { ...metadata, deletionGracePeriodSeconds: 0 }), '');
+});
+
 test('takes the name from the object where the request has none', () => {
   assert.is(asked({ name: '' })?.name, 'web');
   const old = { metadata: { name: 'old' } };

@@ -3,6 +3,7 @@ import { authorize, type Verdict } from '../../shared/mutation/authorize.ts';
 import type { MutationLists } from '../../shared/mutation/lists.ts';
 import type { PriorityClassValue } from '../../shared/mutation/priority-classes.ts';
 import type { MutationRequest } from '../../shared/mutation/request.ts';
+import { takesLastFinalizer } from './last-finalizer.ts';
 import { requestedPriority } from './pods-of.ts';
 import type { AdmissionRequest } from './review.ts';
 
@@ -56,8 +57,16 @@ export function toMutationRequest(
   };
 }
 
-/** The old way to bind a pod, a Binding of its own, is the same write as the subresource. */
-function writtenResource({ resource: { group, resource }, subResource }: AdmissionRequest) {
+/**
+ * The old way to bind a pod, a Binding of its own, is the same write as the subresource. And a write to the status by which
+ * the object goes is a write to the object: at the datastore it is a deletion, which a rule on the status does not allow.
+ */
+function writtenResource(request: AdmissionRequest) {
+  const {
+    resource: { group, resource },
+    subResource,
+  } = request;
+  if (takesLastFinalizer(request)) return { resource, subresource: '' };
   if (group === '' && resource === 'bindings') return { resource: 'pods', subresource: 'binding' };
   return { resource, subresource: subResource };
 }

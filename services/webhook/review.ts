@@ -4,7 +4,14 @@ import { z } from 'zod';
 
 const kubernetesObject = z
   .looseObject({
-    metadata: z.looseObject({ name: z.string().optional() }).optional(),
+    metadata: z
+      .looseObject({
+        name: z.string().optional(),
+        deletionTimestamp: z.string().nullish(),
+        deletionGracePeriodSeconds: z.number().nullish(),
+        finalizers: z.array(z.string()).nullish(),
+      })
+      .optional(),
     spec: z.unknown().optional(),
     template: z.unknown().optional(),
   })
