@@ -1,9 +1,10 @@
-import { failed, ok, type Verdict } from '../verdict.ts';
+import { failed, ok, unknown, type Verdict } from '../verdict.ts';
 import { type HttpReading, readHttp } from './http.ts';
 
 /**
  * Judges the answer to GET /readyz of a kube-apiserver. Anonymous callers may read it by default (ClusterRole
- * `system:public-info-viewer`); where that was taken away, 401 and 403 still show that the server answers.
+ * `system:public-info-viewer`). 401 is the answer of one that takes no anonymous callers, as k3s': it answers, that must do.
+ * 403 says nothing: an apiserver that starts for the first time answers so until its roles are written, and is not ready.
  * @param whose `API` or `API of node-b`, how the reason begins
  */
 export function judgeReadyz(reading: HttpReading, whose: string): Verdict {
@@ -14,9 +15,8 @@ export function judgeReadyz(reading: HttpReading, whose: string): Verdict {
   const { status, body } = reading;
   const value = { http_status: status };
   if (status === 200) return ok(value);
-  if (status === 401 || status === 403) {
-    return ok(value, `${whose} answers, but /readyz is not open to anonymous callers (HTTP ${status})`);
-  }
+  if (status === 401) return ok(value, `${whose} answers, but takes no anonymous callers (HTTP 401)`);
+  if (status === 403) return unknown(`${whose} does not say whether it is ready (HTTP 403)`, value);
   const checks = failedChecks(body);
   const detail = checks.length > 0 ? `: ${checks.join(', ')}` : '';
   return failed(`${whose} is not ready (HTTP ${status}${detail})`, { ...value, failed_checks: checks });
