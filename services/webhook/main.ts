@@ -6,7 +6,6 @@ import { onShutdown } from '../../shared/lifecycle.ts';
 import { createLogger, type Logger } from '../../shared/logger.ts';
 import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
 import { mutationLists } from '../../shared/mutation/lists.ts';
-import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { serveStatus } from '../../shared/status-endpoint.ts';
@@ -14,6 +13,9 @@ import { subjects } from '../../shared/subjects.ts';
 import { createApp } from './app.ts';
 import { caBundle } from './certificates.ts';
 import { KnownState } from './known-state.ts';
+import { PriorityClassValues } from './kubernetes/priority-class-values.ts';
+import { Reconciler, type ReconcilerOptions } from './kubernetes/reconciler.ts';
+import { registerObject } from './kubernetes/registration.ts';
 import { writeManifests } from './manifest.ts';
 import { WebhookMetrics } from './metrics.ts';
 import { close, serve } from './server.ts';
@@ -43,11 +45,15 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
   const state = () => known.fresh(performance.now());
   const certificates = await ServingCertificates.open(paths.webhook, node, Date.now());
   const register = () => {
-    writeManifests(paths.webhook, paths.admissionConfig, ports.webhook, caBundle(certificates.current));
+    if (config.kubernetes.registration === 'manifest') {
+      writeManifests(paths.webhook, paths.admissionConfig, ports.webhook, caBundle(certificates.current));
+    }
     metrics.certificateExpiry.set(certificates.current.leaf.notAfterMs / 1000);
   };
   register();
-  const policy = { lists: mutationLists(config, node), classValue: systemClassValue };
+  const classes = new PriorityClassValues();
+  const lists = mutationLists(config, node);
+  const policy = { lists, classValue: classes.value };
   const app = createApp({ policy, metrics, state, now: Date.now, logger });
   const server = await serve(app, ports.webhook, certificates.current.leaf, (code) =>
     logger.debug({ code }, 'a TLS handshake failed'),
@@ -58,16 +64,18 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
     ready: () => (state() ? null : 'waits for the state of the node'),
   });
   const renewal = setInterval(() => void renew(certificates, server, register, logger), renewalIntervalMs);
+  const reconciler = startReconciler(config, node, { lists, classes, state, certificates, logger });
   let connection: NatsConnection | undefined;
   onShutdown(logger, stopLimitMs, async () => {
     clearInterval(renewal);
+    reconciler?.stop();
     endpoint.close();
     await Promise.all([close(server), connection?.close()]);
   });
   const url = `nats://127.0.0.1:${ports.nats}`;
   void connectBus({ url, name: 'webhook', user: 'twonode', password, logger }).then((bus) => {
     connection = bus;
-    listen(bus, node, known, logger);
+    listen(bus, node, known, reconciler, logger);
     void serveStatus(bus, 'webhook', node, () => ({
       v: 1,
       node,
@@ -78,12 +86,49 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
   logger.info({ port: ports.webhook, admissionConfig: paths.admissionConfig }, 'answering admission reviews');
 }
 
+/** Null where the configuration names no kubeconfig. */
+function startReconciler(
+  config: TwoNodeConfiguration,
+  node: string,
+  parts: Pick<ReconcilerOptions, 'lists' | 'classes' | 'state' | 'logger'> & {
+    certificates: ServingCertificates;
+  },
+): Reconciler | null {
+  const { kubeconfig, registration } = config.kubernetes;
+  if (kubeconfig === undefined) return null;
+  const { certificates, ...options } = parts;
+  const port = nodePair(config, node).self.ports.webhook;
+  const reconciler = new Reconciler({
+    ...options,
+    // Read only where it is used: the client is large.
+    connect: async () => {
+      const { connectKubernetes } = await import('./kubernetes/api.ts');
+      return connectKubernetes(kubeconfig.replaceAll('{node}', node));
+    },
+    register:
+      registration === 'manifest'
+        ? null
+        : (api) =>
+            registerObject(api, { node, port, bundle: caBundle(certificates.current), nowMs: Date.now() }),
+  });
+  void reconciler.run();
+  return reconciler;
+}
+
 /** Follows the state of the own node. */
-function listen(bus: NatsConnection, node: string, known: KnownState, logger: Logger): void {
+function listen(
+  bus: NatsConnection,
+  node: string,
+  known: KnownState,
+  reconciler: Reconciler | null,
+  logger: Logger,
+): void {
   bus.subscribe(subjects.state(node), {
     callback: (error, message) => {
       const fault = error?.message ?? known.learn(message.data, performance.now());
-      if (fault !== null) logger.warn({ fault }, 'a state message is not usable');
+      if (fault !== null) return logger.warn({ fault }, 'a state message is not usable');
+      const said = known.fresh(performance.now());
+      if (said) reconciler?.learn(said);
     },
   });
 }

@@ -9,7 +9,7 @@ import { writeAtomically } from './atomic-file.ts';
 export const webhookName = 'state.twonode.dev';
 
 /** kube-apiserver takes manifests from a folder only with this ending: no object of the API can have it. */
-const configurationName = 'twonode.static.k8s.io';
+export const manifestName = 'twonode.static.k8s.io';
 
 /**
  * Conditions in CEL; the webhook is called when all are true. They keep the control plane's own traffic from the webhook,
@@ -37,11 +37,11 @@ function cel(texts: string[]): string {
 }
 
 /** The webhook as a ValidatingWebhookConfiguration. @param bundle CA certificates in PEM */
-export function webhookConfiguration(port: number, bundle: string): object {
+export function webhookConfiguration(name: string, port: number, bundle: string): object {
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'ValidatingWebhookConfiguration',
-    metadata: { name: configurationName },
+    metadata: { name },
     webhooks: [
       {
         name: webhookName,
@@ -95,7 +95,10 @@ function admissionConfiguration(manifestsDir: string): object {
 export function writeManifests(folder: string, admissionConfig: string, port: number, bundle: string): void {
   const manifestsDir = resolve(folder, 'manifests');
   mkdirSync(manifestsDir, { recursive: true, mode: 0o700 });
-  writeIfChanged(join(manifestsDir, 'twonode.yaml'), stringify(webhookConfiguration(port, bundle)));
+  writeIfChanged(
+    join(manifestsDir, 'twonode.yaml'),
+    stringify(webhookConfiguration(manifestName, port, bundle)),
+  );
   writeIfChanged(admissionConfig, stringify(admissionConfiguration(manifestsDir)));
 }
 

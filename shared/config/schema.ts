@@ -113,6 +113,23 @@ const secretsSchema = z.strictObject({
     ),
 });
 
+const kubernetesSchema = z.strictObject({
+  kubeconfig: z
+    .string()
+    .optional()
+    .describe(
+      'kubeconfig with which the webhook reaches the own kube-apiserver, {node} stands for the name of the node; ' +
+        'without it nothing is told in Node objects and Events, and priority classes are known by name only',
+    ),
+  registration: z
+    .enum(['manifest', 'object'])
+    .default('manifest')
+    .describe(
+      'how kube-apiserver learns of the webhook: manifest = a static manifest beside the datastore (Kubernetes 1.37 and later); ' +
+        'object = a ValidatingWebhookConfiguration (before 1.37), which needs the kubeconfig',
+    ),
+});
+
 export const configSchema = z
   .strictObject({
     apiVersion: z.literal('twonode.dev/v1alpha1'),
@@ -130,6 +147,7 @@ export const configSchema = z
     probes: probesSchema.describe('what the prober checks'),
     states: statesSchema.prefault({}).describe('times of the state machine'),
     datastore: datastoreSchema.prefault({}).describe('the log and its limits'),
+    kubernetes: kubernetesSchema.prefault({}).describe('what the webhook and Kubernetes tell each other'),
     secrets: secretsSchema.prefault({}).describe('files with secrets'),
     defaults: z
       .enum(['include', 'replace'])
@@ -158,7 +176,21 @@ export const configSchema = z
         message: `expected one leader and one follower, both are ${first.role}`,
       });
     }
+    checkRegistration(config.kubernetes, first.ports.webhook === second.ports.webhook, context);
   });
+
+/** One object serves both nodes: each calls the webhook of its own host by the same URL. */
+function checkRegistration(
+  { registration, kubeconfig }: z.infer<typeof kubernetesSchema>,
+  samePort: boolean,
+  context: z.RefinementCtx,
+): void {
+  if (registration === 'manifest') return;
+  const fault = (message: string) =>
+    context.addIssue({ code: 'custom', path: ['kubernetes', 'registration'], message });
+  if (kubeconfig === undefined) fault('expected a kubernetes.kubeconfig for registration: object');
+  if (!samePort) fault('expected the same ports.webhook on both nodes for registration: object');
+}
 
 export type TwoNodeConfiguration = z.infer<typeof configSchema>;
 export type NodeConfiguration = TwoNodeConfiguration['nodes'][number];
