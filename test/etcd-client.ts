@@ -1,15 +1,17 @@
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import {
   compactionRequest,
   deleteRangeRequest,
   leaseGrantRequest,
   leaseGrantResponse,
+  leaseKeepAliveResponse,
   putRequest,
   type RangeRequest,
   rangeRequest,
   responseHeader,
   type TxnRequest,
   txnRequest,
+  type WatchCreateRequest,
   watchRequest,
 } from '../services/shim/etcd/messages.ts';
 import {
@@ -178,8 +180,20 @@ export class EtcdClient {
     );
   }
 
-  watch(): WatchStream {
-    return new WatchStream(this.#client.makeBidiStreamRequest('/etcdserverpb.Watch/Watch', asBytes, asBytes));
+  /** @param metadata `{ hasleader: 'true' }` as clients set it that want to be told when there is no leader */
+  watch(metadata: Record<string, string> = {}): WatchStream {
+    return new WatchStream(this.#stream('Watch/Watch', metadata));
+  }
+
+  leaseKeepAlive(): AnswerStream<Infer<typeof leaseKeepAliveResponse>> {
+    return new AnswerStream(this.#stream('Lease/LeaseKeepAlive'), (bytes) =>
+      leaseKeepAliveResponse.decode(bytes),
+    );
+  }
+
+  #stream(path: string, metadata: Record<string, string> = {}): ClientDuplexStream<Buffer, Buffer> {
+    const headers = Metadata.fromHttp2Headers(metadata);
+    return this.#client.makeBidiStreamRequest(`/etcdserverpb.${path}`, asBytes, asBytes, headers);
   }
 }
 
@@ -197,37 +211,38 @@ export function op(part: Partial<TxnRequest['success'][number]>): TxnRequest['su
   };
 }
 
-/** One Watch stream: answers come out in order, each waited for. */
-export class WatchStream {
+/** A stream of both directions: answers come out in order, each waited for. */
+export class AnswerStream<T> {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
-  readonly #answers: WatchResponse[] = [];
+  readonly #answers: T[] = [];
+  #error: ServiceError | null = null;
   #wake: () => void = () => undefined;
 
-  constructor(call: ClientDuplexStream<Buffer, Buffer>) {
+  constructor(call: ClientDuplexStream<Buffer, Buffer>, decode: (bytes: Buffer) => T) {
     this.#call = call;
     call.on('data', (data: Buffer) => {
-      this.#answers.push(watchResponse.decode(data));
+      this.#answers.push(decode(data));
       this.#wake();
     });
-    call.on('error', () => this.#wake());
+    call.on('error', (error: ServiceError) => {
+      this.#error = error;
+      this.#wake();
+    });
   }
 
-  create(request: Parameters<typeof watchRequest.encode>[0]['createRequest']): void {
-    this.#call.write(watchRequest.encode({ createRequest: request }));
+  write(request: Uint8Array): void {
+    this.#call.write(asBytes(request));
   }
 
-  send(request: Parameters<typeof watchRequest.encode>[0]): void {
-    this.#call.write(watchRequest.encode(request));
-  }
-
-  /** The next answer. @throws Error when none comes in time */
-  async next(limitMs = 10_000): Promise<WatchResponse> {
+  /** The next answer. @throws Error when the stream has failed, or when none comes in time */
+  async next(limitMs = 10_000): Promise<T> {
     const deadline = Date.now() + limitMs;
     for (;;) {
       const answer = this.#answers.shift();
       if (answer) return answer;
+      if (this.#error) throw this.#error;
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`no answer on the watch stream for ${limitMs} ms`);
+      if (left <= 0) throw new Error(`no answer on the stream for ${limitMs} ms`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#wake = () => {
@@ -242,3 +257,59 @@ export class WatchStream {
     this.#call.cancel();
   }
 }
+
+/** One Watch stream. */
+export class WatchStream extends AnswerStream<WatchResponse> {
+  constructor(call: ClientDuplexStream<Buffer, Buffer>) {
+    super(call, (bytes) => watchResponse.decode(bytes));
+  }
+
+  create(request: Partial<WatchCreateRequest>): void {
+    this.send({ createRequest: { ...everyKey, ...request } });
+  }
+
+  send(request: Parameters<typeof watchRequest.encode>[0]): void {
+    this.write(watchRequest.encode(request));
+  }
+}
+
+const everyKey: WatchCreateRequest = {
+  key: '',
+  rangeEnd: '',
+  startRevision: 0,
+  progressNotify: false,
+  filters: [],
+  prevKv: false,
+  watchId: 0,
+  fragment: false,
+};
+
+/** Parts of requests, with the defaults of their other fields. */
+export const compare = (part: object) => ({
+  result: 0,
+  target: 0,
+  key: '',
+  version: 0,
+  createRevision: 0,
+  modRevision: 0,
+  value: Buffer.alloc(0),
+  lease: 0n,
+  rangeEnd: '',
+  ...part,
+});
+export const range = (key: string, part: object = {}) => ({
+  key,
+  rangeEnd: '',
+  limit: 0,
+  revision: 0,
+  sortOrder: 0,
+  sortTarget: 0,
+  serializable: false,
+  keysOnly: false,
+  countOnly: false,
+  minModRevision: 0,
+  maxModRevision: 0,
+  minCreateRevision: 0,
+  maxCreateRevision: 0,
+  ...part,
+});

@@ -11,7 +11,8 @@ export type WriteMethod =
   | 'LeaseRevoke'
   | 'LeaseKeepAlive'
   | 'LeaseTimeToLive'
-  | 'LeaseLeases';
+  | 'LeaseLeases'
+  | 'Alarm';
 
 /** Where writes go: the log of this node, the leader over the link, or the overlay. */
 export interface Writes {
@@ -44,6 +45,8 @@ export interface ClusterView {
   term(): number;
   /** Sequence of the newest record. */
   logSequence(): number;
+  /** Writes that wait for the log of this node. */
+  pendingWrites(): number;
   /** Size of the log on disk in bytes. */
   logBytes(): Promise<number>;
   quotaBytes: number;

@@ -13,13 +13,14 @@ import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { Backend, WriteMethod } from './backend.ts';
 import { etcdServices } from './etcd/api.ts';
-import { createGrpcServer, listen } from './etcd/grpc-server.ts';
+import { createGrpcServer, listen, noObserver } from './etcd/grpc-server.ts';
 import { headerIdentity, idOf } from './etcd/identity.ts';
 import { LeaseExpiry } from './lease/expiry.ts';
 import { newLeaseIds } from './lease/ids.ts';
 import { LocalWrites } from './local-writes.ts';
 import { LogCleaner } from './log/cleaner.ts';
 import { beginEpoch, nextEpoch, openLog, openLogWriter } from './log/owned-log.ts';
+import { Quota, streamBytesMax } from './quota.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 
 /** The flags of `twonode etcd`, with etcd's names. Sizes in bytes, intervals in milliseconds. */
@@ -73,7 +74,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     connection,
     stream: logStream(1),
     subject: subjects.logRecords,
-    maxBytes: options.quotaBackendBytes,
+    maxBytes: streamBytesMax(options.quotaBackendBytes),
     logger,
   };
   const log = await openLog(logOptions);
@@ -99,6 +100,8 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     monotonicMs: () => performance.now(),
     onCompacted: () => cleaner.poke(),
     logger,
+    memberId,
+    quota: new Quota(options.quotaBackendBytes, log.bytes),
   });
   const cleaner = new LogCleaner({
     database: log.database,
@@ -126,6 +129,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
       quotaBytes: options.quotaBackendBytes,
       members: () => [{ id: memberId, name: 'default', clientUrl: options.listenClientUrls[0] ?? '' }],
     },
+      pendingWrites: () => commit.waiting,
   };
   const server = createGrpcServer(
     etcdServices({
@@ -136,7 +140,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     }),
     {
       maxMessageBytes: options.maxRequestBytes + grpcOverheadBytes,
-      onHandled: () => undefined,
+      observer: noObserver,
       onFault: (method, error) => logger.error({ err: error, method }, 'a call failed'),
     },
   );

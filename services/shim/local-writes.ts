@@ -1,8 +1,12 @@
 import type { Logger } from '../../shared/logger.ts';
 import type { WriteMethod, Writes } from './backend.ts';
-import { EtcdError, etcdErrors, malformed } from './etcd/errors.ts';
+import { EtcdError, etcdErrors, malformed, unimplemented } from './etcd/errors.ts';
 import { headerAt } from './etcd/identity.ts';
 import {
+  alarmAction,
+  alarmRequest,
+  alarmResponse,
+  alarmType,
   compactionRequest,
   compactionResponse,
   deleteRangeRequest,
@@ -25,10 +29,13 @@ import { FencedError, StoreFullError } from './log/fenced-publisher.ts';
 import { type GroupCommit, type LogPosition, OverloadedError } from './log/group-commit.ts';
 import type { Cause, Entry } from './log/record.ts';
 import { WireError, Writer } from './protobuf/wire.ts';
+import { costOfPut, costOfTxn, leaseCostBytes, type Quota } from './quota.ts';
+import type { Alarm } from './store/alarms.ts';
 import type { Database } from './store/database.ts';
 import type { Version } from './store/version.ts';
 
-/** etcd's largest lease TTL, in seconds. */
+/** etcd's least and largest lease TTL, in seconds: a shorter one is lengthened, as by an etcd with its default timeouts. */
+const leaseTtlMinSeconds = 2;
 const leaseTtlMaxSeconds = 9_000_000_000;
 /** Versions that are freed in one turn of the event loop after a compaction. */
 const sweepStep = 2_000;
@@ -39,6 +46,9 @@ export interface LocalWritesOptions {
   expiry: LeaseExpiry;
   /** The fixed part of each response header. */
   identity: Uint8Array;
+  /** The member that raises an alarm when there is no room left. */
+  memberId: bigint;
+  quota: Quota;
   /** Makes a lease id for a client that leaves the choice to the server; ids of the two nodes are disjoint. */
   newLeaseId: () => bigint;
   /** A clock that never goes back, in milliseconds. */
@@ -67,6 +77,7 @@ export class LocalWrites implements Writes {
   /** Ends the writer in order: what waits is finished. Returns where the log stands then. */
   async finish(): Promise<LogPosition> {
     clearInterval(this.#expiryTimer);
+    this.#options.quota.stop();
     await this.#options.commit.settled().catch(() => undefined);
     this.#options.commit.stop(new FencedError('the writer was closed'));
     return this.#options.commit.position;
@@ -75,6 +86,7 @@ export class LocalWrites implements Writes {
   /** Ends the writer: what waits is rejected, leases are left to who comes next. */
   stop(error: Error): void {
     clearInterval(this.#expiryTimer);
+    this.#options.quota.stop();
     this.#options.expiry.clear();
     this.#options.commit.stop(error);
   }
@@ -84,6 +96,7 @@ export class LocalWrites implements Writes {
       this.#options.commit.checkAccepting();
       return await this.#dispatch(method, request);
     } catch (error) {
+      if (error instanceof StoreFullError) await this.#raiseNoSpace();
       throw toEtcdError(error as Error);
     }
   }
@@ -108,12 +121,15 @@ export class LocalWrites implements Writes {
         return this.#leaseTimeToLive(request);
       case 'LeaseLeases':
         return this.#leaseLeases();
+      case 'Alarm':
+        return this.#alarm(request);
     }
   }
 
   async #put(bytes: Buffer): Promise<Uint8Array> {
     const request = putRequest.decode(bytes);
     checkPut(request);
+    await this.#takeRoom(costOfPut(request));
     return this.#transact((transaction, writer) => transaction.put(request, writer, this.#options.identity));
   }
 
@@ -128,7 +144,54 @@ export class LocalWrites implements Writes {
   async #txn(bytes: Buffer): Promise<Uint8Array> {
     const request = txnRequest.decode(bytes);
     checkTxn(request);
+    await this.#takeRoom(costOfTxn(request));
     return this.#transact((transaction, writer) => transaction.txn(request, writer, this.#options.identity));
+  }
+
+  /**
+   * Takes the room for a write that needs some. Where there is none the NOSPACE alarm is raised, and until it is disarmed
+   * such writes are refused; deletions and compactions are not.
+   * @throws EtcdError
+   */
+  #takeRoom(costBytes: number): Promise<void> | undefined {
+    const { database, quota } = this.#options;
+    if (costBytes === 0) return;
+    if (database.alarms.isRaised('NOSPACE')) throw etcdErrors.noSpace();
+    if (quota.take(costBytes)) return;
+    return this.#raiseNoSpace().then(() => {
+      throw etcdErrors.noSpace();
+    });
+  }
+
+  /** The alarm may itself find no room; then it is raised by the next write that needs some. */
+  async #raiseNoSpace(): Promise<void> {
+    const { memberId, logger } = this.#options;
+    await this.#setAlarm({ memberId, type: 'NOSPACE' }, true).catch((error: unknown) =>
+      logger.warn({ err: error }, 'the NOSPACE alarm could not be written'),
+    );
+  }
+
+  /** Returns whether that changed anything. */
+  async #setAlarm(alarm: Alarm, raised: boolean): Promise<boolean> {
+    const { alarms } = this.#options.database;
+    const change = () => (raised ? alarms.raise(alarm) : alarms.disarm(alarm));
+    const undo = () => (raised ? alarms.disarm(alarm) : alarms.raise(alarm));
+    if (!change()) return false;
+    this.#options.logger.warn({ type: alarm.type, raised }, 'alarm');
+    await this.#options.commit.append([{ kind: 'alarm', ...alarm, raised }], undo);
+    return true;
+  }
+
+  async #alarm(bytes: Buffer): Promise<Uint8Array> {
+    const { action, memberId, alarm: type } = alarmRequest.decode(bytes);
+    if (type === alarmType.corrupt) throw unimplemented('the alarm CORRUPT');
+    const known = type === alarmType.noSpace && action !== alarmAction.get;
+    const activate = action === alarmAction.activate;
+    if (known) await this.#options.quota.refresh();
+    const changed = known && (await this.#setAlarm({ memberId, type: 'NOSPACE' }, activate));
+    // etcd answers with the alarm when it is raised already, and with nothing when there was none to disarm.
+    const alarms = changed || (known && activate) ? [{ memberId, alarm: type }] : [];
+    return alarmResponse.encode({ header: this.#header(), alarms });
   }
 
   /** Runs a transaction on the head and waits until it is acknowledged, and with it all that it was judged on. */
@@ -174,9 +237,10 @@ export class LocalWrites implements Writes {
     const { database, commit, expiry, newLeaseId, monotonicMs } = this.#options;
     const request = leaseGrantRequest.decode(bytes);
     if (request.ttl > leaseTtlMaxSeconds) throw etcdErrors.leaseTtlTooLarge();
+    await this.#takeRoom(leaseCostBytes);
     const id = request.id === 0n ? newLeaseId() : request.id;
     if (database.leases.has(id)) throw etcdErrors.leaseExists();
-    const ttlSeconds = Math.max(request.ttl, 1);
+    const ttlSeconds = Math.max(request.ttl, leaseTtlMinSeconds);
     database.leases.set(id, ttlSeconds);
     await commit.append([{ kind: 'lease-grant', id, ttlSeconds }], () => database.leases.delete(id));
     expiry.start(id, ttlSeconds, monotonicMs());

@@ -10,9 +10,10 @@ import { servicesUser } from '../../shared/nats-server/config.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { etcdServices } from './etcd/api.ts';
+import { registerCallMetrics } from './etcd/call-metrics.ts';
 import { createGrpcServer, listen } from './etcd/grpc-server.ts';
 import { streamManager } from './log/owned-log.ts';
-import { registerMetrics } from './metrics.ts';
+import { registerStoreMetrics } from './metrics.ts';
 import { FollowerNode } from './node/follower-node.ts';
 import { LeaderNode } from './node/leader-node.ts';
 import type { NodeContext, ShimNode } from './node/node.ts';
@@ -72,7 +73,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
   states.poke();
   states.onChange(() => opened.stateChanged());
 
-  const metrics = registerMetrics(registry, opened);
+  registerStoreMetrics(registry, opened);
   const server = createGrpcServer(
     etcdServices({
       backend: opened,
@@ -82,7 +83,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     }),
     {
       maxMessageBytes: config.datastore.maxRequestBytes + grpcOverheadBytes,
-      onHandled: metrics.handled,
+      observer: registerCallMetrics(registry),
       onFault: (method, error) => logger.error({ err: error, method }, 'a call failed'),
     },
   );

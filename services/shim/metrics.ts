@@ -1,72 +1,99 @@
-import { status } from '@grpc/grpc-js';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Backend } from './backend.ts';
+import { etcdVersion } from './etcd/version.ts';
 
-/** The shim's metrics beside those of the state machine. Those of etcd's names make etcd's own dashboard work. */
-export function registerMetrics(registry: Registry, backend: Backend) {
+/**
+ * The shim's metrics of its store and log, beside those of its calls (etcd/call-metrics.ts) and of the state machine. They
+ * have etcd's names where they mean the same, so that etcd's own dashboard works; docs/metrics.md lists them.
+ */
+export function registerStoreMetrics(registry: Registry, backend: Backend): void {
+  const { cluster, watches } = backend;
+  const store = () => backend.database.store;
   const registers = [registry];
-  const handled = new Counter({
-    name: 'grpc_server_handled_total',
-    help: 'gRPC calls that were answered, by their outcome.',
-    labelNames: ['grpc_service', 'grpc_method', 'grpc_code'],
+
+  const gauge = (name: string, help: string, value: () => number | Promise<number>) => {
+    const collect = async () => instance.set(await value());
+    const instance: Gauge = new Gauge({ name, help, registers, collect });
+  };
+  /** A number that only grows and is kept elsewhere. */
+  const counter = (name: string, help: string, value: () => number) => {
+    const collect = () => {
+      instance.reset();
+      instance.inc(value());
+    };
+    const instance: Counter = new Counter({ name, help, registers, collect });
+  };
+  new Gauge({
+    name: 'etcd_server_version',
+    help: 'The etcd version whose API is served.',
+    labelNames: ['server_version'],
     registers,
-  });
-  const refused = new Counter({
-    name: 'twonode_writes_refused_total',
-    help: 'Writes that a mutation list refused at the datastore.',
-    labelNames: ['grpc_method'],
-    registers,
-  });
+  }).set({ server_version: etcdVersion }, 1);
+
+  gauge('etcd_server_has_leader', 'Whether a member takes writes.', () => (cluster.leaderId() ? 1 : 0));
+  gauge('etcd_server_is_leader', 'Whether this member takes writes.', () =>
+    cluster.leaderId() === cluster.memberId ? 1 : 0,
+  );
+  counter(
+    'etcd_server_leader_changes_seen_total',
+    'Number of the epoch: each start of a leader begins one.',
+    () => cluster.term(),
+  );
+  counter('etcd_server_proposals_committed_total', 'Sequence of the newest record of the log.', () =>
+    cluster.logSequence(),
+  );
+  counter('etcd_server_proposals_applied_total', 'Sequence of the newest record that is applied.', () =>
+    cluster.logSequence(),
+  );
+  gauge('etcd_server_proposals_pending', 'Writes that wait for the log.', () => cluster.pendingWrites());
+  gauge('etcd_server_quota_backend_bytes', 'Size of the log at which the NOSPACE alarm is raised.', () =>
+    Promise.resolve(cluster.quotaBytes),
+  );
+  gauge('etcd_mvcc_db_total_size_in_bytes', 'Size of the log on disk.', () => cluster.logBytes());
+  gauge(
+    'etcd_mvcc_db_total_size_in_use_in_bytes',
+    'Size of the keys and values in memory.',
+    () => store().size.bytes,
+  );
+  gauge('etcd_debugging_mvcc_keys_total', 'Keys in the store.', () => store().size.keys);
+  gauge(
+    'etcd_debugging_mvcc_current_revision',
+    'The newest revision that readers may see.',
+    () => store().visible,
+  );
+  gauge('etcd_debugging_mvcc_compact_revision', 'The compact revision.', () => store().compacted);
+  gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.', () => watches.size);
+  gauge('etcd_debugging_mvcc_slow_watcher_total', 'Watchers whose client is behind.', () => watches.behind);
   gauge(
     'twonode_conflicts',
     'Conflicts of merges that are recorded in the log.',
     () => backend.database.conflicts.length,
   );
-  gauge('etcd_debugging_mvcc_keys_total', 'Keys in the store.', () => backend.database.store.size.keys);
-  gauge(
-    'etcd_debugging_mvcc_current_revision',
-    'The newest revision that readers may see.',
-    () => backend.database.store.visible,
-  );
-  gauge(
-    'etcd_debugging_mvcc_compact_revision',
-    'The compact revision.',
-    () => backend.database.store.compacted,
-  );
-  gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.', () => backend.watches.size);
-  gauge('etcd_server_has_leader', 'Whether a member takes writes.', () =>
-    backend.cluster.leaderId() ? 1 : 0,
-  );
-  gauge('etcd_server_is_leader', 'Whether this member takes writes.', () =>
-    backend.cluster.leaderId() === backend.cluster.memberId ? 1 : 0,
-  );
-  gauge('etcd_server_proposals_applied_total', 'Sequence of the newest record of the log.', () =>
-    backend.cluster.logSequence(),
-  );
-
-  function gauge(name: string, help: string, value: () => number): void {
-    const instance: Gauge = new Gauge({ name, help, registers, collect: () => instance.set(value()) });
-  }
-
-  return {
-    handled: (service: string, method: string, code: status) => {
-      handled.inc({ grpc_service: service, grpc_method: method, grpc_code: codeNames[code] ?? String(code) });
-      if (code === status.PERMISSION_DENIED) refused.inc({ grpc_method: method });
-    },
-  };
+  alarmGauge(registry, backend);
 }
 
-/** gRPC's codes in the form that Go's middleware, and so etcd, gives them: `PermissionDenied`. */
-const codeNames: Partial<Record<status, string>> = Object.fromEntries(
-  Object.entries(status)
-    .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-    .map(([name, code]) => [code, name === 'OK' ? 'OK' : camelCase(name)]),
-);
+function alarmGauge(registry: Registry, backend: Backend): void {
+  const instance: Gauge = new Gauge({
+    name: 'etcd_debugging_server_alarms',
+    help: 'Alarms that are raised.',
+    labelNames: ['server_id', 'alarm_type'],
+    registers: [registry],
+    collect: () => {
+      instance.reset();
+      for (const { memberId, type } of backend.database.alarms.raised())
+        instance.set({ server_id: memberId.toString(16), alarm_type: type }, 1);
+    },
+  });
+}
 
-function camelCase(name: string): string {
-  return name
-    .toLowerCase()
-    .split('_')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
+/** How long the log takes from a record's publication to its acknowledgement, which comes when it is on disk. */
+export function registerLogMetrics(registry: Registry): (seconds: number) => void {
+  const duration = new Histogram({
+    name: 'etcd_disk_wal_fsync_duration_seconds',
+    help: 'Time from the publication of a record of the log to its acknowledgement: it is on disk.',
+    // etcd's own buckets.
+    buckets: Array.from({ length: 14 }, (_, i) => 0.001 * 2 ** i),
+    registers: [registry],
+  });
+  return (seconds) => duration.observe(seconds);
 }

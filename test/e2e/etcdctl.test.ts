@@ -72,7 +72,7 @@ test('watch', async (context) => {
 
 test('lease: grant, attach, time to live, list, expiry, revoke', async (context) => {
   const granted = await etcdctl(context, 'lease', 'grant', '1');
-  const id = /lease ([0-9a-f]+) granted with TTL\(1s\)/.exec(granted)?.[1] ?? granted;
+  const id = /lease ([0-9a-f]+) granted with TTL\(2s\)/.exec(granted)?.[1] ?? granted;
   const client = new EtcdClient(context.server.address);
   const watch = client.watch();
   watch.create({

@@ -4,18 +4,11 @@ import { writeRangeResponse } from '../kv/responses.ts';
 import { Writer } from '../protobuf/wire.ts';
 import { EtcdError, etcdErrors, unimplemented } from './errors.ts';
 import { headerAt } from './identity.ts';
-import {
-  alarmResponse,
-  healthCheckResponse,
-  memberListResponse,
-  rangeRequest,
-  statusResponse,
-} from './messages.ts';
+import { maintenance } from './maintenance.ts';
+import { healthCheckResponse, memberListResponse, rangeRequest } from './messages.ts';
+import { requireLeader } from './require-leader.ts';
 import type { Service, StreamCall, Unary } from './transport.ts';
 import { WatchStream } from './watch-stream.ts';
-
-/** The etcd version that twonode's API is that of. kube-apiserver asks for 3.5.13 or later. */
-export const etcdVersion = '3.6.8';
 
 export interface ApiOptions {
   backend: Backend;
@@ -29,14 +22,14 @@ export interface ApiOptions {
 
 /** The etcd v3 services. What is not here answers UNIMPLEMENTED, see docs/etcd-api.md. */
 export function etcdServices(options: ApiOptions): Service[] {
-  return [
+  const services = [
     kv(options),
     watch(options),
     lease(options),
-    maintenance(options),
+    maintenance(options.backend, writing(options, 'Alarm')),
     cluster(options),
-    health(options),
   ];
+  return [...requireLeader(services, options.backend.cluster), health(options)];
 }
 
 function kv(options: ApiOptions): Service {
@@ -83,7 +76,7 @@ function withTimeout<T>(work: Promise<T>, limitMs: number): Promise<T> {
   });
 }
 
-function watch({ backend, watchProgressIntervalMs }: ApiOptions): Service {
+function watch({ backend, watchProgressIntervalMs, maxRequestBytes }: ApiOptions): Service {
   const streams = new Set<WatchStream>();
   setInterval(() => {
     for (const stream of streams) stream.progressInterval();
@@ -93,7 +86,7 @@ function watch({ backend, watchProgressIntervalMs }: ApiOptions): Service {
     unary: {},
     streaming: {
       Watch: (call) => {
-        const stream = new WatchStream(backend.watches, backend.identity, call);
+        const stream = new WatchStream(backend.watches, backend.identity, call, maxRequestBytes);
         streams.add(stream);
         call.onMessage((request) => stream.request(request));
         call.onDrain(() => stream.drained());
@@ -123,54 +116,17 @@ function lease(options: ApiOptions): Service {
 /** Keep-alives are answered in the order they came. */
 function keepAlive(options: ApiOptions, call: StreamCall): void {
   const renew = writing(options, 'LeaseKeepAlive');
+  const { metadata } = call;
   let queue = Promise.resolve();
   call.onMessage((request) => {
     queue = queue
-      .then(() => renew(request))
+      .then(() => renew(request, metadata))
       .then((response) => call.write(response))
       .catch((error: Error) => call.end(error));
   });
   call.onHalfClose(() => {
     queue = queue.then(() => call.end());
   });
-}
-
-function maintenance({ backend }: ApiOptions): Service {
-  const header = () => headerAt(backend.identity, backend.database.store.visible);
-  return {
-    name: 'etcdserverpb.Maintenance',
-    unary: {
-      Status: async () => {
-        const { cluster } = backend;
-        const sequence = cluster.logSequence();
-        const leader = cluster.leaderId();
-        return statusResponse.encode({
-          header: header(),
-          version: etcdVersion,
-          dbSize: await cluster.logBytes(),
-          dbSizeInUse: backend.database.store.size.bytes,
-          dbSizeQuota: cluster.quotaBytes,
-          leader,
-          raftIndex: sequence,
-          raftAppliedIndex: sequence,
-          raftTerm: cluster.term(),
-          errors: leader === 0n ? [etcdErrors.noLeader().message] : [],
-          storageVersion: '3.6.0',
-        });
-      },
-      Alarm: async () => alarmResponse.encode({ header: header(), alarms: [] }),
-      Defragment: refused('Defragment'),
-      Hash: refused('Hash'),
-      HashKV: refused('HashKV'),
-      MoveLeader: refused('MoveLeader'),
-      Downgrade: refused('Downgrade'),
-    },
-    streaming: {},
-  };
-}
-
-function refused(method: string): Unary {
-  return () => Promise.reject(unimplemented(method));
 }
 
 function cluster({ backend }: ApiOptions): Service {
@@ -195,6 +151,10 @@ function cluster({ backend }: ApiOptions): Service {
     },
     streaming: {},
   };
+}
+
+function refused(method: string): Unary {
+  return () => Promise.reject(unimplemented(method));
 }
 
 /** gRPC health checking: serving whenever reads can be answered. */

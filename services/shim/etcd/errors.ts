@@ -33,6 +33,7 @@ export const etcdErrors = {
   tooManyRequests: () => new EtcdError(status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests'),
   noLeader: () => new EtcdError(status.UNAVAILABLE, 'etcdserver: no leader'),
   notLeader: () => new EtcdError(status.FAILED_PRECONDITION, 'etcdserver: not leader'),
+  badLeaderTransferee: () => new EtcdError(status.FAILED_PRECONDITION, 'etcdserver: bad leader transferee'),
   leaderChanged: () => new EtcdError(status.UNAVAILABLE, 'etcdserver: leader changed'),
   stopped: () => new EtcdError(status.UNAVAILABLE, 'etcdserver: server stopped'),
   timeout: () => new EtcdError(status.UNAVAILABLE, 'etcdserver: request timed out'),

@@ -11,17 +11,39 @@ import {
 } from '@grpc/grpc-js';
 import { WireError } from '../protobuf/wire.ts';
 import { EtcdError, malformed } from './errors.ts';
-import type { Service, StreamCall, Streaming, Unary } from './transport.ts';
+import type { Metadata as MetadataLookUp, Service, StreamCall, Streaming, Unary } from './transport.ts';
 
 export interface GrpcServerOptions {
   /** Largest message that is taken, in bytes. */
   maxMessageBytes: number;
   credentials?: ServerCredentials;
-  /** Called when a call has been answered. */
-  onHandled: (service: string, method: string, code: status) => void;
+  observer: CallObserver;
   /** Called with what no caller should see: a fault of ours. */
   onFault: (method: string, error: Error) => void;
 }
+
+/** One method of a service, and how its messages go: etcd's metrics have all three as labels. */
+export interface Method {
+  service: string;
+  method: string;
+  type: 'unary' | 'bidi_stream';
+}
+
+/** Hears of each call and each message. Sizes are in bytes. */
+export interface CallObserver {
+  started(method: Method): void;
+  handled(method: Method, code: status): void;
+  received(method: Method, bytes: number): void;
+  sent(method: Method, bytes: number): void;
+}
+
+/** Hears nothing. */
+export const noObserver: CallObserver = {
+  started: () => undefined,
+  handled: () => undefined,
+  received: () => undefined,
+  sent: () => undefined,
+};
 
 const identity = (bytes: Buffer) => bytes;
 
@@ -37,13 +59,15 @@ export function createGrpcServer(services: Service[], options: GrpcServerOptions
   for (const service of services) {
     const definition: Record<string, ServiceDefinition[string]> = {};
     const implementation: UntypedServiceImplementation = {};
-    for (const [method, handler] of Object.entries(service.unary)) {
-      definition[method] = methodDefinition(service.name, method, false);
-      implementation[method] = unaryHandler(service.name, method, handler, options);
+    for (const [name, handler] of Object.entries(service.unary)) {
+      const method: Method = { service: service.name, method: name, type: 'unary' };
+      definition[name] = methodDefinition(method);
+      implementation[name] = unaryHandler(method, handler, options);
     }
-    for (const [method, handler] of Object.entries(service.streaming)) {
-      definition[method] = methodDefinition(service.name, method, true);
-      implementation[method] = streamingHandler(service.name, method, handler, options);
+    for (const [name, handler] of Object.entries(service.streaming)) {
+      const method: Method = { service: service.name, method: name, type: 'bidi_stream' };
+      definition[name] = methodDefinition(method);
+      implementation[name] = streamingHandler(method, handler, options);
     }
     server.addService(definition, implementation);
   }
@@ -60,7 +84,8 @@ export function listen(server: Server, address: string, credentials = ServerCred
   });
 }
 
-function methodDefinition(service: string, method: string, stream: boolean): ServiceDefinition[string] {
+function methodDefinition({ service, method, type }: Method): ServiceDefinition[string] {
+  const stream = type === 'bidi_stream';
   return {
     path: `/${service}/${method}`,
     requestStream: stream,
@@ -73,43 +98,49 @@ function methodDefinition(service: string, method: string, stream: boolean): Ser
 }
 
 function unaryHandler(
-  service: string,
-  method: string,
+  method: Method,
   handler: Unary,
-  { onHandled, onFault }: GrpcServerOptions,
+  { observer, onFault }: GrpcServerOptions,
 ): handleUnaryCall<Buffer, Uint8Array> {
   return (call, callback) => {
+    observer.started(method);
+    observer.received(method, call.request.length);
     // A handler may throw before it returns a promise; both ways are one here.
     Promise.resolve()
-      .then(() => handler(call.request))
+      .then(() => handler(call.request, lookUp(call.metadata)))
       .then(
         (response) => {
-          onHandled(service, method, status.OK);
+          observer.sent(method, response.length);
+          observer.handled(method, status.OK);
           callback(null, response);
         },
         (error: Error) => {
-          const answer = statusOf(error, method, onFault);
-          onHandled(service, method, answer.code);
+          const answer = statusOf(error, method.method, onFault);
+          observer.handled(method, answer.code);
           callback(answer);
         },
       );
   };
 }
 
+function lookUp(metadata: Metadata): MetadataLookUp {
+  return (name) => metadata.get(name)[0]?.toString();
+}
+
 function streamingHandler(
-  service: string,
-  method: string,
+  method: Method,
   handler: Streaming,
-  { onHandled, onFault }: GrpcServerOptions,
+  { observer, onFault }: GrpcServerOptions,
 ): handleBidiStreamingCall<Buffer, Uint8Array> {
   return (call) => {
+    observer.started(method);
     let code = status.OK;
     let closed = false;
     const close = new Set<() => void>();
     const onClose = () => {
       if (closed) return;
       closed = true;
-      onHandled(service, method, call.cancelled ? status.CANCELLED : code);
+      observer.handled(method, call.cancelled ? status.CANCELLED : code);
       for (const listener of close) listener();
     };
     call.on('close', onClose);
@@ -117,12 +148,14 @@ function streamingHandler(
     call.on('error', onClose);
     handler(
       streamCall(call, {
+        onReceived: (bytes) => observer.received(method, bytes),
+        onSent: (bytes) => observer.sent(method, bytes),
         onClose: (listener) => close.add(listener),
         isClosed: () => closed,
         end: (error) => {
           if (closed) return;
           if (error) {
-            const answer = statusOf(error, method, onFault);
+            const answer = statusOf(error, method.method, onFault);
             code = answer.code;
             call.emit('error', answer);
           } else {
@@ -134,15 +167,22 @@ function streamingHandler(
   };
 }
 
-function streamCall(
-  call: ServerDuplexStream<Buffer, Uint8Array>,
-  life: { onClose: (listener: () => void) => void; isClosed: () => boolean; end: (error?: Error) => void },
-): StreamCall {
+interface CallLife {
+  onReceived: (bytes: number) => void;
+  onSent: (bytes: number) => void;
+  onClose: (listener: () => void) => void;
+  isClosed: () => boolean;
+  end: (error?: Error) => void;
+}
+
+function streamCall(call: ServerDuplexStream<Buffer, Uint8Array>, life: CallLife): StreamCall {
   let unsentBytes = 0;
   const drained = new Set<() => void>();
   return {
+    metadata: lookUp(call.metadata),
     onMessage: (listener) => {
       call.on('data', (request: Buffer) => {
+        life.onReceived(request.length);
         try {
           listener(request);
         } catch (error) {
@@ -155,6 +195,7 @@ function streamCall(
     onDrain: (listener) => drained.add(listener),
     write: (response) => {
       if (life.isClosed()) return;
+      life.onSent(response.length);
       unsentBytes += response.length;
       call.write(response, () => {
         unsentBytes -= response.length;

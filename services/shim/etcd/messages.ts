@@ -168,13 +168,22 @@ export const memberListResponse = message({
   members: repeated(2, member),
 });
 
+/** `AlarmRequest.AlarmAction` and `AlarmType`. */
+export const alarmAction = { get: 0, activate: 1, deactivate: 2 } as const;
+export const alarmType = { none: 0, noSpace: 1, corrupt: 2 } as const;
 export const alarmRequest = message({ action: enumeration(1), memberId: id64(2), alarm: enumeration(3) });
 export const alarmMember = message({ memberId: id64(1), alarm: enumeration(2) });
 export const alarmResponse = message({
   header: optional(1, responseHeader),
   alarms: repeated(2, alarmMember),
 });
-export const defragmentResponse = message({ header: optional(1, responseHeader) });
+export const moveLeaderRequest = message({ targetId: id64(1) });
+export const snapshotResponse = message({
+  header: optional(1, responseHeader),
+  remainingBytes: int64(2),
+  blob: bytes(3),
+  version: string(4),
+});
 export const hashResponse = message({ header: optional(1, responseHeader), hash: int64(2) });
 export const hashKvRequest = message({ revision: int64(1) });
 export const hashKvResponse = message({

@@ -3,10 +3,17 @@
  * exchanged without touching the API.
  */
 
-export type Unary = (request: Buffer) => Promise<Uint8Array>;
+/** Looks up what a client sent beside its messages. */
+export type Metadata = (name: string) => string | undefined;
 
-/** A call whose client sends and receives any number of messages. */
+export type Unary = (request: Buffer, metadata: Metadata) => Promise<Uint8Array>;
+
+/**
+ * A call whose client sends and receives any number of messages. One that sends only one (Snapshot, health Watch) is the
+ * same on the wire.
+ */
 export interface StreamCall {
+  readonly metadata: Metadata;
   onMessage(handler: (request: Buffer) => void): void;
   /** The client has sent its last message. */
   onHalfClose(handler: () => void): void;

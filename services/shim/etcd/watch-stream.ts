@@ -2,6 +2,7 @@ import { writeHeader } from '../kv/responses.ts';
 import { Writer } from '../protobuf/wire.ts';
 import type { WatchHub } from '../watch/watch-hub.ts';
 import { Watcher, type WatchSink } from '../watch/watcher.ts';
+import { etcdErrors } from './errors.ts';
 import { type WatchCreateRequest, watchRequest } from './messages.ts';
 
 /** Bytes that may wait for a slow client; beyond it, its watchers keep only their place. */
@@ -18,10 +19,13 @@ export class WatchStream implements WatchSink {
   readonly #hub: WatchHub;
   readonly #identity: Uint8Array;
   readonly #output: StreamOutput;
+  readonly #fragmentBytesMax: number;
   readonly #watchers = new Map<number, Watcher>();
   #nextId = 0;
 
-  constructor(hub: WatchHub, identity: Uint8Array, output: StreamOutput) {
+  /** @param fragmentBytesMax bytes above which the answers of a watcher that wants so are cut, at events */
+  constructor(hub: WatchHub, identity: Uint8Array, output: StreamOutput, fragmentBytesMax: number) {
+    this.#fragmentBytesMax = fragmentBytesMax;
     this.#hub = hub;
     this.#identity = identity;
     this.#output = output;
@@ -59,12 +63,12 @@ export class WatchStream implements WatchSink {
   }
 
   #create(request: WatchCreateRequest): void {
-    const id = this.#chooseId(request.watchId);
-    if (id === null) {
-      const text = 'mvcc: duplicate watch ID provided on the WatchStream';
-      this.#answer(-1, this.#hub.revision, { created: true, canceled: true, reason: text });
+    const refusal = this.#refusalOf(request);
+    if (refusal !== null) {
+      this.#answer(-1, this.#hub.revision, { created: true, canceled: true, reason: refusal });
       return;
     }
+    const id = request.watchId === 0 ? this.#freeId() : request.watchId;
     const next = request.startRevision > 0 ? request.startRevision : this.#hub.revision + 1;
     const watcher = new Watcher(id, request, next, this);
     this.#watchers.set(id, watcher);
@@ -72,9 +76,15 @@ export class WatchStream implements WatchSink {
     this.#hub.add(watcher);
   }
 
-  /** A client may choose an id above 0; null when it is taken. */
-  #chooseId(wanted: number): number | null {
-    if (wanted > 0) return this.#watchers.has(wanted) ? null : wanted;
+  #refusalOf({ key, rangeEnd, startRevision, watchId }: WatchCreateRequest): string | null {
+    if (startRevision < 0) return etcdErrors.compacted().message;
+    if (rangeEnd !== '' && rangeEnd !== '\0' && key >= rangeEnd) return 'mvcc: watcher range is empty';
+    if (this.#watchers.has(watchId) && watchId !== 0)
+      return 'mvcc: duplicate watch ID provided on the WatchStream';
+    return null;
+  }
+
+  #freeId(): number {
     while (this.#watchers.has(this.#nextId)) this.#nextId++;
     return this.#nextId++;
   }
@@ -97,10 +107,14 @@ export class WatchStream implements WatchSink {
   }
 
   events(watcher: Watcher, events: Buffer[], revision: number): void {
-    const writer = new Writer(64 + events.reduce((sum, event) => sum + event.length, 0));
-    this.#writeStart(writer, watcher.id, revision);
-    for (const event of events) writer.raw(event);
-    this.#output.write(writer.finish());
+    const parts = watcher.fragment ? fragments(events, this.#fragmentBytesMax) : [events];
+    for (const [index, part] of parts.entries()) {
+      const writer = new Writer(64 + bytesOf(part));
+      this.#writeStart(writer, watcher.id, revision);
+      if (index < parts.length - 1) writer.raw(Buffer.of(0x38, 1));
+      for (const event of part) writer.raw(event);
+      this.#output.write(writer.finish());
+    }
   }
 
   compacted(watcher: Watcher, compactRevision: number): void {
@@ -135,4 +149,26 @@ export class WatchStream implements WatchSink {
     }
     this.#output.write(writer.finish());
   }
+}
+
+function bytesOf(events: readonly Buffer[]): number {
+  return events.reduce((sum, event) => sum + event.length, 0);
+}
+
+/** Cuts events into parts below `bytesMax`; an event is never cut. */
+function fragments(events: Buffer[], bytesMax: number): Buffer[][] {
+  const parts: Buffer[][] = [];
+  let part: Buffer[] = [];
+  let bytes = 0;
+  for (const event of events) {
+    if (part.length > 0 && bytes + event.length >= bytesMax) {
+      parts.push(part);
+      part = [];
+      bytes = 0;
+    }
+    part.push(event);
+    bytes += event.length;
+  }
+  parts.push(part);
+  return parts;
 }

@@ -118,6 +118,7 @@ function restOf(database: Database): Entry[] {
   return [
     ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
     ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
+    ...database.alarms.raised().map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: true })),
     ...[...database.merged].map(([overlay, position]): Entry => ({ kind: 'merged', overlay, position })),
     ...database.conflicts.map((conflict): Entry => ({ kind: 'conflict', conflict })),
     { kind: 'compact', revision: database.store.compacted },

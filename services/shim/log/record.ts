@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { Reader, Writer } from '../protobuf/wire.ts';
+import type { AlarmType } from '../store/alarms.ts';
 
 /**
  * The log's format. One record is one group commit and one JetStream message: all changes that were gathered while the
@@ -47,7 +48,9 @@ export type Entry =
   /** A version stated once more, because the record that held it is cleaned away. `end`: the revision that ended it, or 0. */
   | { kind: 'version'; version: Uint8Array; end: number }
   /** All that records before this sequence held, and that is still needed, is stated again by now. */
-  | { kind: 'cleaned'; sequence: number };
+  | { kind: 'cleaned'; sequence: number }
+  /** An alarm was raised, or disarmed. */
+  | { kind: 'alarm'; memberId: bigint; type: AlarmType; raised: boolean };
 
 export interface LogRecord {
   chain: number;
@@ -78,6 +81,7 @@ const kinds = {
   conflict: 9,
   version: 10,
   cleaned: 11,
+  alarm: 12,
 } as const satisfies Record<Entry['kind'], number>;
 
 /** Encodes a record; its chain is computed and stands in the result's bytes 4 to 8, see {@link chainOf}. */
@@ -157,6 +161,11 @@ function writeEntry(writer: Writer, entry: Entry): void {
       return;
     case 'cleaned':
       writer.varint(entry.sequence);
+      return;
+    case 'alarm':
+      writer.int64Exact(entry.memberId);
+      writer.latin1(entry.type);
+      writer.byte(entry.raised ? 1 : 0);
   }
 }
 
@@ -238,6 +247,13 @@ function readEntry(reader: Reader): Entry {
       return { kind: 'version', end: fields.varint(), version: fields.bytes() };
     case kinds.cleaned:
       return { kind: 'cleaned', sequence: fields.varint() };
+    case kinds.alarm:
+      return {
+        kind: 'alarm',
+        memberId: fields.int64Exact(),
+        type: readText(fields) as AlarmType,
+        raised: fields.byte() === 1,
+      };
     default:
       throw new RecordError(`it holds an entry of kind ${kind}, which this twonode does not know`);
   }

@@ -59,6 +59,7 @@ export class FollowerNode implements ShimNode {
       memberId: this.#memberId,
       leaderId: () => this.#leaderId(),
       term: () => this.database.epoch?.number ?? 0,
+      pendingWrites: () => this.#overlay?.pendingWrites ?? 0,
       logSequence: () => this.#replication.position.sequence,
       logBytes: async () => (await findStream(manager, stream))?.state.bytes ?? 0,
       quotaBytes: config.datastore.quotaBackendBytes,
@@ -117,7 +118,8 @@ export class FollowerNode implements ShimNode {
   /** The member that takes writes: this one while it writes alone, else the leader while it answers. */
   #leaderId(): bigint {
     const { config, pair } = this.#context;
-    if (this.#overlay) return this.#memberId;
+    // Alone it writes by itself, though the overlay is opened only by the first write.
+    if (this.#overlay || this.#isAlone()) return this.#memberId;
     return this.#replication.linkWorks ? idOf(`${config.cluster}/${pair.peer.name}`) : 0n;
   }
 
@@ -229,7 +231,8 @@ export class FollowerNode implements ShimNode {
       {
         connection,
         database,
-        maxBytes: config.datastore.quotaBackendBytes,
+        memberId: this.#memberId,
+        quotaBytes: config.datastore.quotaBackendBytes,
         identity: this.identity,
         newLeaseId: newLeaseIds(1),
         expiry: new LeaseExpiry(),

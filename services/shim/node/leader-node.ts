@@ -14,6 +14,7 @@ import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
 import { chainOf } from '../log/record.ts';
 import { readMessage } from '../log/stream.ts';
+import { Quota, streamBytesMax } from '../quota.ts';
 import { LeaderReplication } from '../replication/leader.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
@@ -57,6 +58,7 @@ export class LeaderNode implements ShimNode {
       memberId: this.#memberId,
       leaderId: () => (this.#writes ? this.#memberId : 0n),
       term: () => log.database.epoch?.number ?? 0,
+      pendingWrites: () => this.#commit?.waiting ?? 0,
       logSequence: () => this.#position.sequence,
       logBytes: log.bytes,
       quotaBytes: config.datastore.quotaBackendBytes,
@@ -89,7 +91,7 @@ export class LeaderNode implements ShimNode {
    */
   static async open(context: NodeContext): Promise<LeaderNode> {
     const { connection, config, logger } = context;
-    const maxBytes = config.datastore.quotaBackendBytes;
+    const maxBytes = streamBytesMax(config.datastore.quotaBackendBytes);
     const log = await openLog({ connection, stream, subject: subjects.logRecords, maxBytes, logger });
     const node = new LeaderNode(context, log);
     await node.#replication.start();
@@ -201,7 +203,7 @@ export class LeaderNode implements ShimNode {
       connection,
       stream,
       subject: subjects.logRecords,
-      maxBytes: config.datastore.quotaBackendBytes,
+      maxBytes: streamBytesMax(config.datastore.quotaBackendBytes),
       logger,
       log: this.#log,
       epoch: epoch.number,
@@ -226,6 +228,8 @@ export class LeaderNode implements ShimNode {
       logger,
     });
     this.#cleaner = this.#openCleaner(commit);
+      memberId: this.#memberId,
+      quota: new Quota(config.datastore.quotaBackendBytes, this.#log.bytes),
     this.#replication.open({ epoch, commit });
     this.#context.verifiedPoint.save(commit.position);
     rmSync(paths.initMark, { force: true });

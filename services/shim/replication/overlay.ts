@@ -5,10 +5,12 @@ import { overlayStream } from '../../../shared/nats-server/names.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import type { LeaseExpiry } from '../lease/expiry.ts';
 import { LocalWrites } from '../local-writes.ts';
+import type { GroupCommit } from '../log/group-commit.ts';
 import { readRecord } from '../log/open-log.ts';
 import { type OwnedLog, openLog, openLogWriter, streamManager } from '../log/owned-log.ts';
 import type { Cause, LogRecord } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
+import { Quota, streamBytesMax } from '../quota.ts';
 import type { Database } from '../store/database.ts';
 import { readKeyValue, readValue } from '../store/key-value.ts';
 import { nextOddBand } from '../store/revision-band.ts';
@@ -32,8 +34,10 @@ export interface OverlayOptions {
   connection: NatsConnection;
   /** The follower's database, with the mirror folded up to the base. */
   database: Database;
-  maxBytes: number;
+  /** Size of the overlay at which the NOSPACE alarm is raised. */
+  quotaBytes: number;
   identity: Uint8Array;
+  memberId: bigint;
   newLeaseId: () => bigint;
   expiry: LeaseExpiry;
   onVisible: (from: number, to: number) => void;
@@ -66,6 +70,7 @@ export class Overlay {
   readonly id: string;
   readonly #log: OwnedLog;
   readonly #touched: Map<string, Touched>;
+  #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
 
   private constructor(options: OverlayOptions, id: string, log: OwnedLog, touched: Map<string, Touched>) {
@@ -78,6 +83,10 @@ export class Overlay {
   /** The newest revision that was written alone. */
   get revision(): number {
     return this.#options.database.store.head;
+  }
+
+  get pendingWrites(): number {
+    return this.#commit?.waiting ?? 0;
   }
 
   /** Where writes go; null while the overlay is sealed. */
@@ -94,6 +103,7 @@ export class Overlay {
     let id = '';
     const log = await openLog({
       ...options,
+      maxBytes: streamBytesMax(options.quotaBytes),
       stream,
       subject: subjects.overlayRecords,
       onRecord: (record) => {
@@ -109,12 +119,12 @@ export class Overlay {
 
   /** Takes writes (again). */
   async unseal(newAtSequence: number | null = null): Promise<void> {
-    const { connection, database, maxBytes, onVisible, logger } = this.#options;
+    const { connection, database, quotaBytes, onVisible, logger } = this.#options;
     const commit = await openLogWriter({
       connection,
       stream,
       subject: subjects.overlayRecords,
-      maxBytes,
+      maxBytes: streamBytesMax(quotaBytes),
       logger,
       log: this.#log,
       epoch: database.epoch?.number ?? 0,
@@ -131,8 +141,10 @@ export class Overlay {
       logger.warn({ overlay: this.id, revision }, 'writing alone from here on');
     }
     this.#log.position = commit.position;
+    this.#commit = commit;
     this.#writes = new LocalWrites({
       ...this.#options,
+      quota: new Quota(quotaBytes, this.#log.bytes),
       commit,
       monotonicMs: () => performance.now(),
       onChanges: (changes, cause) => this.#touch(changes, cause),

@@ -118,6 +118,7 @@ export const forwardedWriteSchema = z.object({
     'LeaseKeepAlive',
     'LeaseTimeToLive',
     'LeaseLeases',
+    'Alarm',
   ]),
   /** On the leader's monotonic clock, in ms: later it is dropped. */
   deadline: z.coerce.number().nonnegative(),

@@ -1,4 +1,5 @@
 import type { Conflict, Entry, LogRecord } from '../log/record.ts';
+import { Alarms } from './alarms.ts';
 import { readKeyValue } from './key-value.ts';
 import { Store } from './store.ts';
 
@@ -19,6 +20,7 @@ export class Database {
   readonly store = new Store();
   /** TTL in seconds of each lease that was granted and not revoked. */
   readonly leases = new Map<bigint, number>();
+  readonly alarms = new Alarms();
   readonly epochs: Epoch[] = [];
   /** For each overlay, the revision of its own up to which it is merged. */
   readonly merged = new Map<string, number>();
@@ -88,6 +90,10 @@ export class Database {
       }
       case 'cleaned':
         this.cleanedTo = Math.max(this.cleanedTo, entry.sequence);
+        return;
+      case 'alarm':
+        if (entry.raised) this.alarms.raise(entry);
+        else this.alarms.disarm(entry);
     }
   }
 

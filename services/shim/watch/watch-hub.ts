@@ -3,8 +3,9 @@ import type { Version } from '../store/version.ts';
 import { EventCache } from './event.ts';
 import type { Watcher } from './watcher.ts';
 
-/** Events that one answer may hold while a watcher catches up; it is closed at the end of a revision. */
+/** Events and their bytes at which an answer is closed while a watcher catches up, at the end of a revision. */
 const catchUpEventsMax = 1_000;
+const catchUpBytesMax = 1024 * 1024;
 
 /**
  * Serves all watchers of a node. A watcher whose client keeps up gets changes as they become visible; one that is behind
@@ -24,6 +25,13 @@ export class WatchHub {
 
   get size(): number {
     return this.#watchers.size;
+  }
+
+  /** How many watchers are behind, most likely because their clients are slow. */
+  get behind(): number {
+    let count = 0;
+    for (const watcher of this.#watchers) if (!watcher.synced) count++;
+    return count;
   }
 
   /** The revision up to which watchers are served. */
@@ -116,14 +124,18 @@ export class WatchHub {
     const events: Buffer[] = [];
     let last = this.#store.visible;
     let revision = 0;
+    let bytes = 0;
     for (const version of this.#store.changes(watcher.next - 1, this.#store.visible)) {
-      if (events.length >= catchUpEventsMax && version.modRevision > revision) {
+      const isFull = events.length >= catchUpEventsMax || bytes >= catchUpBytesMax;
+      if (isFull && version.modRevision > revision) {
         last = revision;
         break;
       }
       revision = version.modRevision;
-      if (watcher.wants(version))
-        events.push(cache.get(version, watcher.withPrevious ? this.#previous : null));
+      if (!watcher.wants(version)) continue;
+      const event = cache.get(version, watcher.withPrevious ? this.#previous : null);
+      events.push(event);
+      bytes += event.length;
     }
     return { events, last };
   }

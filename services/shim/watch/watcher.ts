@@ -23,6 +23,8 @@ export class Watcher {
   readonly end: string | null | undefined;
   readonly withPrevious: boolean;
   readonly progressNotify: boolean;
+  /** Whether an answer above the size limit may be cut into several. */
+  readonly fragment: boolean;
   readonly #noPut: boolean;
   readonly #noDelete: boolean;
   /** The first revision that was not yet delivered. */
@@ -39,6 +41,7 @@ export class Watcher {
     this.end = rangeEnd(request.rangeEnd);
     this.withPrevious = request.prevKv;
     this.progressNotify = request.progressNotify;
+    this.fragment = request.fragment;
     this.#noPut = request.filters.includes(filter.noPut);
     this.#noDelete = request.filters.includes(filter.noDelete);
     this.next = next;
