@@ -58,8 +58,8 @@ export class LeaderNode implements ShimNode {
       memberId: this.#memberId,
       leaderId: () => (this.#writes ? this.#memberId : 0n),
       term: () => log.database.epoch?.number ?? 0,
-      pendingWrites: () => this.#commit?.waiting ?? 0,
       logSequence: () => this.#position.sequence,
+      pendingWrites: () => this.#commit?.waiting ?? 0,
       logBytes: log.bytes,
       quotaBytes: config.datastore.quotaBackendBytes,
       members: () => clusterMembers(config),
@@ -222,14 +222,14 @@ export class LeaderNode implements ShimNode {
       commit,
       expiry: new LeaseExpiry(),
       identity: this.#identity,
+      memberId: this.#memberId,
+      quota: new Quota(config.datastore.quotaBackendBytes, this.#log.bytes),
       newLeaseId: newLeaseIds(0),
       monotonicMs: () => performance.now(),
       onCompacted: () => this.#cleaner?.poke(),
       logger,
     });
     this.#cleaner = this.#openCleaner(commit);
-      memberId: this.#memberId,
-      quota: new Quota(config.datastore.quotaBackendBytes, this.#log.bytes),
     this.#replication.open({ epoch, commit });
     this.#context.verifiedPoint.save(commit.position);
     rmSync(paths.initMark, { force: true });
