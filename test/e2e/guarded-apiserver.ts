@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NatsConnection } from 'nats';
@@ -30,10 +30,14 @@ const logger = pino({ level: 'silent' });
 const readyLimitMs = 30_000;
 const kubectlLimitMs = 20_000;
 const stateIntervalMs = 1_000;
+/** What `kubectl edit` starts: it changes the data of a ConfigMap. */
+const editor = `sed -i 's/^  a: .*/  a: edited/'`;
+
+type Registration = TwoNodeConfiguration['kubernetes']['registration'];
 
 /** A kube-apiserver on a real etcd with the webhook before it. The test plays the shim: it tells the state. */
 export interface GuardedApiserver {
-  /** Runs kubectl, also when it fails. @returns exit status, and stdout and stderr as they came */
+  /** Runs kubectl, also when it fails. @returns exit status, and stderr and stdout */
   kubectl(args: string[], input?: string): Promise<{ status: number; output: string }>;
   /** Tells a state, again and again until the next; resolves when the webhook has it. */
   tell(state: StateMessage): Promise<void>;
@@ -41,16 +45,26 @@ export interface GuardedApiserver {
 }
 
 /** Starts it all on free ports, in a temporary folder which `stop` removes. */
-export async function startGuardedApiserver(): Promise<GuardedApiserver> {
+export async function startGuardedApiserver(
+  registration: Registration = 'manifest',
+): Promise<GuardedApiserver> {
   const dataDir = mkdtempSync(join(tmpdir(), 'twonode-guarded-'));
   const etcd = await startRealEtcd();
-  const text = await configurationText(dataDir, Number(etcd.address.split(':')[1]));
+  const text = await configurationText(dataDir, Number(etcd.address.split(':')[1]), registration);
   const file = join(dataDir, 'twonode.yaml');
   writeFileSync(file, text);
   const config = parseConfiguration(text, file);
   const { self } = nodePair(config, node);
   mkdirSync(nodePaths(config, node).root, { recursive: true });
   writeFileSync(nodePaths(config, node).clusterKey, randomBytes(32).toString('hex'), { mode: 0o600 });
+  const apiserver = new Apiserver(
+    await findBinary('kube-apiserver'),
+    config,
+    self,
+    openPki(join(dataDir, 'pki')),
+    logger,
+  );
+  if (registration === 'object') withoutPlugins(nodePaths(config, node).admissionConfig);
   const nats = await startNats(config);
   const webhook = spawnTethered(process.execPath, [program, 'webhook', '--config', file, '--node', node], {
     deathSignal: 'KILL',
@@ -64,19 +78,13 @@ export async function startGuardedApiserver(): Promise<GuardedApiserver> {
     logger,
   });
   await untilAnswered(bus, subjects.status(node, 'webhook'));
-  const apiserver = new Apiserver(
-    await findBinary('kube-apiserver'),
-    config,
-    self,
-    openPki(join(dataDir, 'pki')),
-    logger,
-  );
   apiserver.start();
   await apiserver.waitUntilReady();
   const kubectlBinary = await findBinary('kubectl');
   let refresh: NodeJS.Timeout | undefined;
   return {
-    kubectl: (args, input) => run(kubectlBinary, ['--kubeconfig', apiserver.kubeconfig, ...args], input),
+    kubectl: (args, input) =>
+      run(kubectlBinary, ['--kubeconfig', apiserver.kubeconfig, ...args], input, dataDir),
     tell: async (state) => {
       clearInterval(refresh);
       const publish = () => bus.publish(subjects.state(node), encodeMessage(state));
@@ -97,7 +105,7 @@ export async function startGuardedApiserver(): Promise<GuardedApiserver> {
   };
 }
 
-async function configurationText(dataDir: string, etcd: number): Promise<string> {
+async function configurationText(dataDir: string, etcd: number, registration: Registration): Promise<string> {
   const ports = {
     etcd,
     nats: await freePort(),
@@ -113,12 +121,26 @@ async function configurationText(dataDir: string, etcd: number): Promise<string>
     cluster: 'test',
     dataDir,
     nodes: [
-      { name: 'node-a', role: 'leader', address: '127.0.0.1', ports: { leaf: await freePort() } },
+      {
+        name: 'node-a',
+        role: 'leader',
+        address: '127.0.0.1',
+        ports: { leaf: await freePort(), webhook: ports.webhook },
+      },
       { name: node, role: 'follower', address: '127.0.0.1', ports },
     ],
     probes: { northSouth: [{ name: 'gateway', address: '127.0.0.1' }] },
+    approvedMutationList: [{ apiGroups: ['apps'], resources: ['deployments'], minPriority: 1_000_000 }],
     impairedMutationList: [{ resources: ['configmaps'], names: ['allowed'] }],
+    kubernetes: { kubeconfig: join(dataDir, '{node}', 'kubeconfig'), registration },
   });
+}
+
+/** The flag of kube-apiserver names this file; a webhook that is an object does not write it. */
+function withoutPlugins(admissionConfig: string): void {
+  mkdirSync(dirname(admissionConfig), { recursive: true });
+  const content = { apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AdmissionConfiguration', plugins: [] };
+  writeFileSync(admissionConfig, JSON.stringify(content));
 }
 
 function servicesPassword(config: TwoNodeConfiguration): string {
@@ -151,9 +173,15 @@ async function untilAnswered(bus: NatsConnection, subject: string): Promise<void
   }
 }
 
-function run(binary: string, args: string[], input = ''): Promise<{ status: number; output: string }> {
+function run(
+  binary: string,
+  args: string[],
+  input = '',
+  temporary: string,
+): Promise<{ status: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = execFile(binary, args, { timeout: kubectlLimitMs }, (error, stdout, stderr) => {
+    const env = { ...process.env, KUBE_EDITOR: editor, TMPDIR: temporary };
+    const child = execFile(binary, args, { timeout: kubectlLimitMs, env }, (error, stdout, stderr) => {
       if (error?.killed) reject(new Error(`kubectl ${args.join(' ')} hangs`));
       else resolve({ status: child.exitCode ?? 1, output: stderr + stdout });
     });

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StateMessage } from '../../shared/messages.ts';
@@ -46,15 +47,25 @@ function message(change: Partial<StateMessage>): StateMessage {
 const json = (kind: string, name: string, more: object = {}, apiVersion = 'v1') =>
   JSON.stringify({ apiVersion, kind, metadata: { name }, ...more });
 const configMap = json('ConfigMap', 'x', { data: { a: 'c' } });
+const deployment = (name: string, priorityClassName: string) => {
+  const labels = { app: name };
+  const spec = { priorityClassName, containers: [{ name: 'c', image: 'x' }] };
+  const template = { metadata: { labels }, spec };
+  return json('Deployment', name, { spec: { selector: { matchLabels: labels }, template } }, 'apps/v1');
+};
 const pod = json('Pod', 'p', { spec: { nodeName: 'node-x', containers: [{ name: 'c', image: 'x' }] } });
 
 /** What must be there before, written while nothing is restricted. */
 const before: [args: string, input?: string][] = [
   ['create serviceaccount default'],
+  ['create namespace shop'],
   ['create deployment web --image=x'],
   ['create configmap x --from-literal=a=b'],
   ['create -f -', json('Node', 'node-x')],
   ['create -f -', pod],
+  ['create -f -', json('PriorityClass', 'high', { value: 1_000_000 }, 'scheduling.k8s.io/v1')],
+  ['create priorityclass low --value=10'],
+  ['create -f -', json('Node', node)],
 ];
 
 /** Every way of writing that kubectl has. */
@@ -64,27 +75,57 @@ const commands: [args: string, input?: string][] = [
   ['create -f -', json('ConfigMap', 'y')],
   ['create configmap allowed --from-literal=a=b'],
   ['create deployment low --image=x'],
+  ['create -f -', deployment('low', 'low')],
+  ['create -f -', deployment('high', 'high')],
   ['create namespace n'],
   ['run q --image=x'],
   ['apply -f -', json('ConfigMap', 'y')],
   ['apply --server-side -f -', json('ConfigMap', 'y')],
   ['replace -f -', configMap],
   ['patch configmap x --type=merge -p {"data":{"a":"c"}}'],
+  ['edit configmap x'],
   ['label configmap x a=b'],
   ['annotate configmap x a=b'],
   ['scale deployment web --replicas=3'],
   ['set image deployment/web x=y'],
+  ['set env deployment/web A=b'],
   ['rollout restart deployment web'],
+  ['expose deployment web --port=80'],
+  ['autoscale deployment web --max=2 --cpu=50%'],
   ['delete deployment web'],
   ['delete configmap x'],
   ['delete pod p'],
+  ['delete namespace shop'],
   ['taint node node-x a=b:NoSchedule'],
   ['cordon node-x'],
   ['drain node-x --force --timeout=5s'],
+  ['uncordon node-x'],
+  ['exec p -- true'],
+  ['logs p'],
+  ['auth whoami'],
   ['auth can-i create pods'],
   ['create token default'],
   ['get configmap x -o name'],
 ];
+
+/** One command for each verb of HTTP that writes. */
+const writesOfEachVerb = [
+  'create configmap y --from-literal=a=b',
+  'create deployment low --image=x',
+  'label configmap x a=b',
+  'scale deployment web --replicas=3',
+  'delete configmap x',
+];
+
+/** Asks until the answer is the wanted one, for 15 s at most. */
+async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const answer = await ask();
+    if (wanted(answer) || Date.now() > deadline) return answer;
+    await delay(100);
+  }
+}
 
 test.before(async (context) => {
   context.apiserver = await startGuardedApiserver();
@@ -96,9 +137,12 @@ test.before(async (context) => {
 });
 test.after(({ apiserver }) => apiserver.stop());
 
-/** Ages and tokens differ from run to run. */
+/** Ages, tokens and temporary files differ from run to run. */
 function steady(output: string): string {
-  return output.replace(/12:03:11Z, \d+s\)/g, '12:03:11Z, 5s)').replace(/^eyJ[\w.-]+$/gm, '(a token)');
+  return output
+    .replace(/12:03:11Z, \d+s\)/g, '12:03:11Z, 5s)')
+    .replace(/^eyJ[\w.-]+$/gm, '(a token)')
+    .replace(/`\S+ replace -f \S+ to/, '`kubectl replace -f (a file) to');
 }
 
 async function transcript({ kubectl, tell }: GuardedApiserver): Promise<string> {
@@ -128,6 +172,42 @@ test('when the state is not known the datastore decides, and kubectl says so', a
   const { status, output } = await apiserver.kubectl(['create', 'configmap', 'z', '--from-literal=a=b']);
   assert.is(status, 0, output);
   assert.match(output, 'Warning: twonode: the webhook does not know the state of this node now');
+});
+
+test('a refusal is one call, and comes at once', async ({ apiserver }) => {
+  await apiserver.tell(message(restrictedLeader));
+  const figures: string[] = [];
+  for (const args of writesOfEachVerb) {
+    const { output } = await apiserver.kubectl([...args.split(' '), '-v=6']);
+    const writes = [
+      ...output.matchAll(/verb="(POST|PUT|PATCH|DELETE)".* status="(\d+)[^"]*" milliseconds=(\d+)/g),
+    ];
+    assert.equal(
+      writes.map(([, , status]) => status),
+      ['403'],
+      output,
+    );
+    figures.push(`${args.split(' ')[0]} ${writes[0]?.[3]} ms`);
+  }
+  console.log(`    refused in: ${figures.join(', ')}`);
+});
+
+test('the Node says the state, and an Event the change', async ({ apiserver: { kubectl, tell } }) => {
+  const wait = async (...condition: string[]) => {
+    const { status, output } = await kubectl(['wait', `node/${node}`, '--timeout=15s', ...condition]);
+    assert.is(status, 0, output);
+  };
+  await tell(message({}));
+  await wait(String.raw`--for=jsonpath={.metadata.labels.twonode\.dev/state}=Follower`);
+  await tell(message(restrictedLeader));
+  await wait(String.raw`--for=jsonpath={.metadata.labels.twonode\.dev/state}=LeaderRX`);
+  await wait('--for=condition=TwoNodeRestricted');
+  const events = ['events', '-A', '--for', `node/${node}`, '--types=Warning', '--no-headers'];
+  const told = await until(
+    () => kubectl(events),
+    ({ output }) => output.includes('TwoNodeLeaderRX'),
+  );
+  assert.match(told.output, 'Follower -> LeaderRX: node-a unreachable since 12:03:11Z');
 });
 
 test.run();

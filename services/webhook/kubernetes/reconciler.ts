@@ -8,7 +8,7 @@ import type { PriorityClassValues } from './priority-class-values.ts';
 import { Transitions } from './transitions.ts';
 
 /** How often all is looked at, in milliseconds: what somebody changed or deleted is as it should be after this. */
-const intervalMs = 10_000;
+const intervalMs = 5_000;
 /** The same while a call fails. */
 const retryMs = 1_000;
 
