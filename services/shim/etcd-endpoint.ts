@@ -12,7 +12,7 @@ import { logStream } from '../../shared/nats-server/names.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { Backend, WriteMethod } from './backend.ts';
-import { etcdServices } from './etcd/api.ts';
+import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { createGrpcServer, listen, noObserver } from './etcd/grpc-server.ts';
 import { headerIdentity, idOf } from './etcd/identity.ts';
 import { LeaseExpiry } from './lease/expiry.ts';
@@ -39,8 +39,6 @@ export interface EtcdOptions {
 
 /** etcd's limit for a request that waits for consensus. */
 const requestTimeoutMs = 7_000;
-/** What gRPC may add to a request. */
-const grpcOverheadBytes = 512 * 1024;
 const stopLimitMs = 20_000;
 
 /**
@@ -96,12 +94,12 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     commit,
     expiry: new LeaseExpiry(),
     identity,
+    memberId,
+    quota: new Quota(options.quotaBackendBytes, log.bytes),
     newLeaseId: newLeaseIds(0),
     monotonicMs: () => performance.now(),
     onCompacted: () => cleaner.poke(),
     logger,
-    memberId,
-    quota: new Quota(options.quotaBackendBytes, log.bytes),
   });
   const cleaner = new LogCleaner({
     database: log.database,
@@ -125,11 +123,11 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
       leaderId: () => memberId,
       term: () => epoch.number,
       logSequence: () => commit.position.sequence,
+      pendingWrites: () => commit.waiting,
       logBytes: log.bytes,
       quotaBytes: options.quotaBackendBytes,
       members: () => [{ id: memberId, name: 'default', clientUrl: options.listenClientUrls[0] ?? '' }],
     },
-      pendingWrites: () => commit.waiting,
   };
   const server = createGrpcServer(
     etcdServices({

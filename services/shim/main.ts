@@ -9,7 +9,7 @@ import { mutationLists } from '../../shared/mutation/lists.ts';
 import { servicesUser } from '../../shared/nats-server/config.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
-import { etcdServices } from './etcd/api.ts';
+import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
 import { createGrpcServer, listen } from './etcd/grpc-server.ts';
 import { streamManager } from './log/owned-log.ts';
@@ -23,7 +23,6 @@ import { VerifiedPoint } from './verified-point.ts';
 /** etcd's defaults: a request that waits for consensus, and idle watchers' progress. In milliseconds. */
 const requestTimeoutMs = 7_000;
 const watchProgressIntervalMs = 600_000;
-const grpcOverheadBytes = 512 * 1024;
 const stopLimitMs = 15_000;
 
 /**

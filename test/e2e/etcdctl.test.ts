@@ -116,6 +116,34 @@ test('endpoint status, health, member list, compaction', async (context) => {
   assert.match(old, 'etcdserver: mvcc: required revision has been compacted');
 });
 
+test('a full store: alarm, deletions, compaction, disarm', async (context) => {
+  const server = await startTwonodeEtcd('--quota-backend-bytes', String(8 * 1024 * 1024));
+  const full = { ...context, server };
+  const client = new EtcdClient(server.address);
+  const value = 'x'.repeat(64 * 1024);
+  let refusal = '';
+  for (let i = 0; refusal === ''; i++) {
+    await client.put({ key: `fill/${i}`, value }).catch((error: Error) => {
+      refusal = error.message;
+    });
+  }
+  assert.match(refusal, 'RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded');
+  assert.match(await etcdctl(full, 'alarm', 'list'), /^memberID:\d+ alarm:NOSPACE/);
+  assert.match(await etcdctl(full, 'endpoint', 'status', '-w', 'json'), 'alarm:NOSPACE');
+  assert.is(await etcdctl(full, 'get', 'fill/1', '--print-value-only'), value);
+  await server.killAndRestart();
+  assert.match(await etcdctl(full, 'alarm', 'list'), 'NOSPACE');
+  assert.ok(Number(await etcdctl(full, 'del', 'fill/', '--prefix')) > 100);
+  const { header } = await client.range({ key: 'fill' });
+  await etcdctl(full, 'compaction', String(header?.revision));
+  await etcdctl(full, 'defrag');
+  assert.match(await etcdctl(full, 'alarm', 'disarm'), 'NOSPACE');
+  assert.is(await etcdctl(full, 'alarm', 'list'), '');
+  assert.is(await etcdctl(full, 'put', 'again', 'yes'), 'OK');
+  client.close();
+  await server.stop();
+});
+
 test('a restart keeps everything; SIGTERM stops the shim and its nats-server', async (context) => {
   await etcdctl(context, 'put', 'kept', 'yes');
   await context.server.killAndRestart();

@@ -10,6 +10,9 @@ import { requireLeader } from './require-leader.ts';
 import type { Service, StreamCall, Unary } from './transport.ts';
 import { WatchStream } from './watch-stream.ts';
 
+/** What gRPC may add to a request, in bytes, as etcd reckons. A message of a client or of a watch is that much larger at most. */
+export const grpcOverheadBytes = 512 * 1024;
+
 export interface ApiOptions {
   backend: Backend;
   /** Largest request, in bytes (etcd's `--max-request-bytes`). */
@@ -78,6 +81,7 @@ function withTimeout<T>(work: Promise<T>, limitMs: number): Promise<T> {
 
 function watch({ backend, watchProgressIntervalMs, maxRequestBytes }: ApiOptions): Service {
   const streams = new Set<WatchStream>();
+  const fragmentBytesMax = maxRequestBytes + grpcOverheadBytes;
   setInterval(() => {
     for (const stream of streams) stream.progressInterval();
   }, watchProgressIntervalMs).unref();
@@ -86,7 +90,7 @@ function watch({ backend, watchProgressIntervalMs, maxRequestBytes }: ApiOptions
     unary: {},
     streaming: {
       Watch: (call) => {
-        const stream = new WatchStream(backend.watches, backend.identity, call, maxRequestBytes);
+        const stream = new WatchStream(backend.watches, backend.identity, call, fragmentBytesMax);
         streams.add(stream);
         call.onMessage((request) => stream.request(request));
         call.onDrain(() => stream.drained());

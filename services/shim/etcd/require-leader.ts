@@ -10,13 +10,17 @@ const looksMax = 3;
  * Clients that send `hasleader: true` want to be told when no member takes writes (etcd server/etcdserver/api/v3rpc,
  * interceptor.go): their calls then fail, and their streams end after three seconds, with `etcdserver: no leader`.
  */
-export function requireLeader(services: Service[], cluster: ClusterView): Service[] {
+export function requireLeader(
+  services: Service[],
+  cluster: ClusterView,
+  every: (look: () => void) => void = (look) => setInterval(look, lookIntervalMs).unref(),
+): Service[] {
   const ended = new Set<() => void>();
   let looks = 0;
-  setInterval(() => {
+  every(() => {
     looks = cluster.leaderId() === 0n ? looks + 1 : 0;
     if (looks >= looksMax) for (const end of ended) end();
-  }, lookIntervalMs).unref();
+  });
 
   const isRefused = (metadata: Metadata) => metadata('hasleader') === 'true' && cluster.leaderId() === 0n;
   const unary =
