@@ -29,6 +29,9 @@ const portNames = [
   'webhookMetrics',
 ] as const satisfies (keyof Ports)[];
 
+/** From this priority on pods, and what makes them, may be created on a restricted leader: something to try. */
+const approvedPriority = 1_000_000;
+
 export function gatewayPort(portBase: number): number {
   return portBase + 2 * portsPerNode;
 }
@@ -52,6 +55,11 @@ export function clusterConfiguration(dataDir: string, portBase: number): object 
         portNames.map((name, offset) => [name, portBase + index * portsPerNode + offset + 1]),
       ),
     })),
+    kubernetes: { kubeconfig: join(dataDir, '{node}', 'kubeconfig') },
+    approvedMutationList: [
+      { apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete'], minPriority: approvedPriority },
+      { apiGroups: ['apps'], resources: ['deployments', 'replicasets'], minPriority: approvedPriority },
+    ],
     probes: {
       nic: { interface: 'lo' },
       cni: { configDir: cniFolder(dataDir, '{node}') },
