@@ -80,7 +80,12 @@ export class Apiserver {
   }
 }
 
-function apiserverArguments(config: TwoNodeConfiguration, node: NodeConfiguration, pki: Pki): string[] {
+/** The flags with which the kube-apiserver of a node runs on its shim. */
+export function apiserverArguments(
+  config: TwoNodeConfiguration,
+  node: NodeConfiguration,
+  pki: Pki,
+): string[] {
   const { admissionConfig } = nodePaths(config, node.name);
   const serving = pki.serving(node.name, node.address);
   return [

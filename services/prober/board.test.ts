@@ -44,6 +44,18 @@ test('nothing is said before the thresholds are met', () => {
   assert.is(board.result(slow, failed('f'), at(2))?.signal.status, 'failed');
 });
 
+test('a failure begins with the first of its run, and what it ends is not confirmed meanwhile', () => {
+  const board = new Board(identity, empty());
+  const slow = { ...nic, failureThreshold: 3 };
+  board.result(slow, ok(), at(1));
+  board.result(slow, failed('f'), at(2));
+  assert.is(board.result(slow, failed('f'), at(3))?.signal.at, time(1));
+  assert.is(board.result(slow, failed('f'), at(4))?.signal.since, time(2));
+  board.result(slow, ok(), at(5));
+  for (const seconds of [6, 7]) board.result(slow, failed('f'), at(seconds));
+  assert.is(board.result(slow, failed('f'), at(8))?.signal.since, time(6));
+});
+
 test('a restart of the prober within one boot begins no new since', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'twonode-memory-')), 'prober.json');
   const before = new Board(identity, readMemory(file, 'boot-1'));

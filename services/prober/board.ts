@@ -35,6 +35,8 @@ export class Board {
   readonly #memory: Memory;
   readonly #settling = new Map<string, Settling>();
   readonly #signals = new Map<string, Measured>();
+  /** When the run of failures began that may become a verdict. */
+  readonly #firstFailureMs = new Map<string, number>();
 
   constructor(identity: BoardIdentity, memory: Memory) {
     this.#identity = identity;
@@ -61,17 +63,22 @@ export class Board {
     const before = this.#settling.get(key) ?? unsettled(this.#remembered(key));
     const after = settle(before, verdict, probe);
     this.#settling.set(key, after);
+    const onsetMs = this.#onset(key, verdict, atMs);
     // Until the thresholds are met the last verdict stays, and so does what was measured for it.
-    if (after.settled !== verdict) return this.#stillValid(key, atMs);
-    return this.record(probe, verdict, atMs);
+    if (after.settled !== verdict) return this.#stillValid(key);
+    return this.record(probe, verdict, atMs, defaultTtlMs, onsetMs);
   }
 
-  /** Takes a verdict that is damped already (the beat's) as it is. */
+  /**
+   * Takes a verdict that is damped already (the beat's) as it is.
+   * @param onsetMs when the status began, if it is a new one
+   */
   record(
     probe: Pick<Probe, 'area' | 'check' | 'severity'>,
     verdict: Verdict,
     atMs: number,
     ttlMs = defaultTtlMs,
+    onsetMs = atMs,
   ): BoardChange {
     const key = probeKey(probe);
     const last = this.#signals.get(key);
@@ -82,7 +89,7 @@ export class Board {
       area: probe.area,
       check: probe.check,
       status: verdict.status,
-      since: this.#since(key, verdict, at),
+      since: this.#since(key, verdict, onsetMs),
       at,
       ttl_ms: ttlMs,
       reason: verdict.reason,
@@ -96,12 +103,10 @@ export class Board {
     return { signal, changed };
   }
 
-  #stillValid(key: string, atMs: number): BoardChange | null {
-    const last = this.#signals.get(key);
-    if (!last) return null;
-    const signal = { ...last, at: new Date(atMs).toISOString() };
-    this.#signals.set(key, signal);
-    return { signal, changed: false };
+  /** What counts so far, unconfirmed by this result: `at` stays, so that a run of failures that has begun is not dated later. */
+  #stillValid(key: string): BoardChange | null {
+    const signal = this.#signals.get(key);
+    return signal ? { signal, changed: false } : null;
   }
 
   #remembered(key: string): Verdict | null {
@@ -110,9 +115,17 @@ export class Board {
     return { ...ok(), status: check.status, reason: check.reason };
   }
 
-  #since(key: string, verdict: Verdict, at: string): string {
+  #since(key: string, verdict: Verdict, onsetMs: number): string {
     const check = this.#memory.checks[key];
-    return check?.status === verdict.status ? check.since : at;
+    return check?.status === verdict.status ? check.since : new Date(onsetMs).toISOString();
+  }
+
+  /** A failure begins with the first of its run, not with the one that meets the threshold: incidents are told apart by it. */
+  #onset(key: string, { status }: Verdict, atMs: number): number {
+    const onsetMs = status === 'failed' ? (this.#firstFailureMs.get(key) ?? atMs) : atMs;
+    if (status === 'failed') this.#firstFailureMs.set(key, onsetMs);
+    else this.#firstFailureMs.delete(key);
+    return onsetMs;
   }
 
   #remember(key: string, { status, since, reason }: Measured): void {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Probe } from './probe.ts';
@@ -45,6 +46,19 @@ test('one that hangs becomes unknown, is not started twice, and delays no other'
   assert.is(of(results, 'hanging')[0]?.verdict.reason, 'hanging: the probe hangs (no result in 10 ms)');
   assert.is(starts, 1);
   assert.ok(of(results, 'quick').length > 10);
+});
+
+test('one that takes a little longer than its interval runs again at once, not an interval later', async () => {
+  const runMs = 55;
+  const slow: Probe = {
+    ...probe('slow', () => delay(runMs, ok())),
+    interval: 50,
+    timeout: 1_000,
+  };
+  const started = performance.now();
+  await runUntil([slow], (results) => results.length === 4);
+  const tookMs = performance.now() - started;
+  assert.ok(tookMs < 4 * runMs + 3 * 40, `${tookMs} ms`);
 });
 
 test('one that throws becomes unknown, with the reason, and is tried again', async () => {

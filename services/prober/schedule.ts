@@ -20,7 +20,8 @@ const grace = 500;
 
 /**
  * Runs each probe at its interval, each on its own: one that hangs or throws becomes `unknown` with a reason and delays no
- * other. A probe that hangs is not started again before it comes back, so at most one run of each is under way.
+ * other. A probe that hangs is not started again before it comes back, so at most one run of each is under way; one that took
+ * longer than its interval is started again at once, so that a failure is not noticed later than its threshold says.
  */
 export function startSchedule(probes: Probe[], onResult: (result: ProbeResult) => void): Schedule {
   const loops = new Map(probes.map((probe) => [probeKey(probe), startLoop(probe, onResult)]));
@@ -35,17 +36,23 @@ export function startSchedule(probes: Probe[], onResult: (result: ProbeResult) =
 function startLoop(probe: Probe, onResult: (result: ProbeResult) => void) {
   let running = false;
   let stopped = false;
+  let missed = false;
   const start = () => {
     if (running || stopped) return;
     running = true;
+    missed = false;
     timer.refresh();
     void runProbe(probe, (result) => {
       if (!stopped) onResult(result);
     }).then(() => {
       running = false;
+      if (missed) start();
     });
   };
-  const timer = setInterval(start, probe.interval);
+  const timer = setInterval(() => {
+    missed = running;
+    start();
+  }, probe.interval);
   start();
   return {
     poke: start,

@@ -35,6 +35,15 @@ test('a clock that is set cannot move the onset of what was seen to change', () 
   }
 });
 
+test('a status that is said again without a newer measurement does not move the onset of what follows', () => {
+  const known = learn(nothingKnown(nowMs), [
+    [signal('ok', nowMs), nowMs],
+    [signal('ok', nowMs), nowMs + 4_000],
+    [signal('failed', nowMs + 1_000), nowMs + 5_000],
+  ]);
+  assert.is(known.checks['northsouth.gateway']?.sinceMs, nowMs + 1_000);
+});
+
 test('a status that is said again keeps its onset, also after the prober has restarted', () => {
   const known = learn(nothingKnown(nowMs), [
     [signal('failed', nowMs), nowMs],

@@ -15,9 +15,12 @@ export interface Observation {
   readonly status: SignalStatus;
   /** Onset of the status, in milliseconds since the Unix epoch. */
   readonly sinceMs: number;
-  /** When this status was last confirmed, and until when that counts. */
+  /** When this status was last told, and until when that counts. */
   readonly seenMs: number;
   readonly untilMs: number;
+  /** The prober's `at`: when it last measured this status, and when that was first told. */
+  readonly at: string;
+  readonly measuredMs: number;
   readonly severity: Signal['severity'];
   readonly text: string;
   /** An interface failed because its carrier is lost. */
@@ -111,7 +114,7 @@ export function localObservations({ checks }: Known): { check: string; observati
 function onset(signal: Signal, previous: Observation | undefined, nowMs: number): number {
   if (previous && previous.status === signal.status) return previous.sinceMs;
   const since = Math.min(Date.parse(signal.since), nowMs);
-  return previous ? Math.max(since, previous.seenMs) : since;
+  return previous ? Math.max(since, previous.measuredMs) : since;
 }
 
 /** A prober that restarts says `unknown` until it has measured: what was known before stays known. */
@@ -123,6 +126,9 @@ function observe(signal: Signal, previous: Observation | undefined, nowMs: numbe
     sinceMs: onset(signal, previous?.status === 'unknown' ? undefined : previous, nowMs),
     seenMs: nowMs,
     untilMs: nowMs + signal.ttl_ms,
+    at: signal.at,
+    // Told once more without a newer measurement: a run of failures may have begun since, too short yet to count.
+    measuredMs: previous?.at === signal.at ? previous.measuredMs : nowMs,
     severity: signal.severity,
     text: signal.reason || `${signal.check} ${signal.status}`,
     carrierLost,

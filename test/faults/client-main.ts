@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
+import { connect } from 'nats';
+import { decodeMessage, stateSchema } from '../../shared/messages.ts';
+import { subjects } from '../../shared/subjects.ts';
+import { EtcdClient } from '../etcd-client.ts';
+import type { ClientRequest, DigestAnswer, LoadAnswer, StoredKey } from './client-protocol.ts';
+
+/**
+ * A client beside a node, in its network namespace: it watches the node's state go by, and writes and reads through the
+ * node's etcd port when the test asks for it. `node client-main.js NODE`
+ */
+
+const natsUrl = 'nats://127.0.0.1:4222';
+const etcdAddress = '127.0.0.1:2379';
+/** Between two writes of a load: a client, not a benchmark. */
+const loadPauseMs = 5;
+
+let load: Load | undefined;
+
+async function watchState(node: string): Promise<void> {
+  const connection = await connect({
+    servers: natsUrl,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+    reconnectJitter: 0,
+    pingInterval: 1_000,
+  });
+  for await (const message of connection.subscribe(subjects.state(node))) {
+    const decoded = decodeMessage(stateSchema, message.data);
+    if (decoded.ok) process.send?.({ state: decoded.value, atMs: Date.now() });
+  }
+}
+
+/** With a connection of its own: a channel that has seen a dead server waits long before it tries again. */
+async function withClient<T>(use: (client: EtcdClient) => Promise<T>): Promise<T> {
+  const client = new EtcdClient(etcdAddress);
+  try {
+    return await use(client);
+  } finally {
+    client.close();
+  }
+}
+
+function list(prefix: string): Promise<StoredKey[]> {
+  return withClient(async (client) => {
+    const { kvs } = await client.range({ key: prefix, rangeEnd: `${prefix.slice(0, -1)}0` });
+    return kvs.map(({ key, value, modRevision }) => ({ key, value: value.toString(), modRevision }));
+  });
+}
+
+function digest(revision: number): Promise<DigestAnswer> {
+  return withClient(async (client) => {
+    const { kvs, header } = await client.range({ key: '\0', rangeEnd: '\0', revision });
+    const sum = createHash('sha256');
+    for (const { key, value, createRevision, modRevision, version } of kvs) {
+      sum.update(JSON.stringify([key, value.toString('base64'), createRevision, modRevision, version]));
+    }
+    return { sha256: sum.digest('hex'), revision: revision || (header?.revision ?? 0) };
+  });
+}
+
+/** Writes new keys one after the other, and remembers what was acknowledged. */
+class Load {
+  readonly #prefix: string;
+  readonly #answer: LoadAnswer = { acknowledged: [], refused: 0, unknown: 0, longestGapMs: 0 };
+  readonly #done: Promise<void>;
+  #stopped = false;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+    this.#done = this.#run();
+  }
+
+  async stop(): Promise<LoadAnswer> {
+    this.#stopped = true;
+    await this.#done;
+    return this.#answer;
+  }
+
+  async #run(): Promise<void> {
+    let lastMs = performance.now();
+    for (let i = 0; !this.#stopped; i++) {
+      const outcome = await this.#write(`${this.#prefix}${i}`, `${i} `.repeat(50));
+      if (outcome === 'acknowledged') {
+        this.#answer.longestGapMs = Math.max(this.#answer.longestGapMs, performance.now() - lastMs);
+        lastMs = performance.now();
+      } else {
+        this.#answer[outcome]++;
+      }
+      await new Promise((resolve) => setTimeout(resolve, loadPauseMs));
+    }
+  }
+
+  async #write(key: string, value: string): Promise<'acknowledged' | 'refused' | 'unknown'> {
+    try {
+      await withClient((client) => client.put({ key, value }));
+      this.#answer.acknowledged.push([key, value]);
+      return 'acknowledged';
+    } catch (error) {
+      return (error as { code?: number }).code === status.PERMISSION_DENIED ? 'refused' : 'unknown';
+    }
+  }
+}
+
+async function perform(request: ClientRequest): Promise<unknown> {
+  switch (request.call) {
+    case 'put':
+      await withClient((client) => client.put(request));
+      return null;
+    case 'list':
+      return list(request.prefix);
+    case 'digest':
+      return digest(request.revision);
+    case 'start-load':
+      load = new Load(request.prefix);
+      return null;
+    case 'stop-load':
+      return load?.stop();
+  }
+}
+
+process.on('message', ({ id, ...request }: ClientRequest & { id: number }) => {
+  perform(request).then(
+    (result) => process.send?.({ id, result }),
+    (error: Error) => process.send?.({ id, error: error.message }),
+  );
+});
+process.on('disconnect', () => process.exit(0));
+await watchState(process.argv[2] ?? '');

@@ -1,0 +1,42 @@
+import type { StateMessage } from '../../shared/messages.ts';
+
+/** What a test asks of the client in a node's namespace (`client-main.ts`), over the IPC channel of the process. */
+export type ClientRequest =
+  | { call: 'put'; key: string; value: string }
+  /** All keys below a prefix. */
+  | { call: 'list'; prefix: string }
+  /** A digest of all keys, with their values and revisions, at a revision; 0: the newest. */
+  | { call: 'digest'; revision: number }
+  /** Begins to write, one key after the other, until `stop-load`. */
+  | { call: 'start-load'; prefix: string }
+  | { call: 'stop-load' };
+
+export interface StoredKey {
+  key: string;
+  value: string;
+  modRevision: number;
+}
+
+export interface DigestAnswer {
+  sha256: string;
+  revision: number;
+}
+
+/** Outcome of a load. */
+export interface LoadAnswer {
+  /** Keys that were acknowledged, with their values. */
+  acknowledged: [key: string, value: string][];
+  refused: number;
+  /** Neither acknowledged nor refused: the outcome is unknown. */
+  unknown: number;
+  /** Longest time between two acknowledged writes, in milliseconds. */
+  longestGapMs: number;
+}
+
+/** What the client tells unasked: each state message of its own node. `atMs`: milliseconds since the Unix epoch. */
+export interface StateSeen {
+  state: StateMessage;
+  atMs: number;
+}
+
+export type ClientAnswer = { id: number; error: string } | { id: number; result: unknown };

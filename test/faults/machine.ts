@@ -1,0 +1,173 @@
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { apiserverArguments } from '../../cli/cluster/apiserver.ts';
+import { installCni, removeCni } from '../../cli/cluster/cni.ts';
+import type { Pki } from '../../cli/cluster/pki.ts';
+import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
+import { nodePaths } from '../../shared/paths.ts';
+import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
+import type { Network, NodeName } from './network.ts';
+import { NodeClient } from './node-client.ts';
+
+const program = fileURLToPath(new URL('../../../bin/twonode.js', import.meta.url));
+const storeSize = '256m';
+
+/** The parts of a node that can be killed or stopped one by one. */
+export const parts = ['prober', 'shim', 'webhook', 'nats-server', 'kube-apiserver'] as const;
+export type Part = (typeof parts)[number];
+
+export interface MachineOptions {
+  network: Network;
+  node: NodeName;
+  config: TwoNodeConfiguration;
+  configFile: string;
+  cniFolder: string;
+  pki: Pki;
+  /** Path of kube-apiserver. */
+  apiserver: string;
+}
+
+/** One machine of the site: power, a store of its own, `twonode run`, a kube-apiserver, and a client beside them. */
+export class Machine {
+  readonly #options: MachineOptions;
+  readonly client: NodeClient;
+  readonly #root: string;
+  readonly #store: string;
+  #run: ChildProcess | undefined;
+  #apiserver: ChildProcess | undefined;
+
+  constructor(options: MachineOptions) {
+    const { network, node, config, cniFolder } = options;
+    this.#options = options;
+    const paths = nodePaths(config, node);
+    this.#root = paths.root;
+    this.#store = paths.nats;
+    mkdirSync(this.#store, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${storeSize}`, 'none', this.#store]);
+    installCni(cniFolder);
+    this.client = new NodeClient(network, node);
+  }
+
+  get name(): NodeName {
+    return this.#options.node;
+  }
+
+  /** Power comes back: the kernel has a new boot id, the services start, and with them the kube-apiserver. */
+  powerOn(): void {
+    const { node, configFile } = this.#options;
+    writeFileSync(this.#bootIdFile, `${randomUUID()}\n`);
+    this.#run = this.#spawn('node.log', [
+      process.execPath,
+      program,
+      'run',
+      '--config',
+      configFile,
+      '--node',
+      node,
+    ]);
+  }
+
+  /** Whether `twonode run` was started and has not ended. */
+  get isOn(): boolean {
+    return this.#run?.exitCode === null && this.#run.signalCode === null;
+  }
+
+  /** Power is gone: nothing says goodbye. */
+  powerOff(): void {
+    const { network, node } = this.#options;
+    const pids = network.processes(node, () => true).filter((pid) => pid !== this.client.pid);
+    // Stopped first, so that none of them sees another one die.
+    for (const pid of pids) signalIfThere(pid, 'SIGSTOP');
+    for (const pid of pids) signalIfThere(pid, 'SIGKILL');
+    this.#apiserver = undefined;
+  }
+
+  startApiserver(): void {
+    const { config, node, pki, apiserver } = this.#options;
+    const args = [...apiserverArguments(config, nodePair(config, node).self, pki), '--bind-address=0.0.0.0'];
+    this.#apiserver = this.#spawn('kube-apiserver.log', [apiserver, ...args]);
+  }
+
+  async stopApiserver(): Promise<void> {
+    const child = this.#apiserver;
+    this.#apiserver = undefined;
+    if (!child) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  removeCni(): void {
+    removeCni(this.#options.cniFolder);
+  }
+
+  restoreCni(): void {
+    installCni(this.#options.cniFolder);
+  }
+
+  /** Fills the file system of the store up to a part of its size: 0.9 leaves one tenth. */
+  fillStore(part: number): void {
+    const [size, used] = execFileSync('df', ['--output=size,used', '-B1', this.#store], { encoding: 'utf8' })
+      .split('\n')[1]
+      ?.trim()
+      .split(/\s+/)
+      .map(Number) ?? [0, 0];
+    execFileSync('fallocate', ['-l', String(Math.floor((size ?? 0) * part - (used ?? 0))), this.#filling]);
+  }
+
+  emptyStore(): void {
+    rmSync(this.#filling, { force: true });
+  }
+
+  /** @throws Error when the part does not run */
+  signal(part: Part, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    const { network, node } = this.#options;
+    const isPart = (line: string) =>
+      part === 'nats-server' || part === 'kube-apiserver'
+        ? line.split(' ')[0]?.includes(`/${part}`) === true
+        : line.includes(` ${part} --config`);
+    const pids = network.processes(node, isPart);
+    if (pids.length === 0) throw new Error(`the ${part} of ${node} does not run`);
+    for (const pid of pids) process.kill(pid, signal);
+  }
+
+  /** Switches it off for good. */
+  close(): void {
+    this.client.close();
+    this.powerOff();
+    // Lazily: what was killed may take a moment to let go of it.
+    execFileSync('umount', ['-l', this.#store]);
+  }
+
+  get #bootIdFile(): string {
+    return join(this.#root, 'boot-id');
+  }
+
+  get #filling(): string {
+    return join(this.#store, 'filling');
+  }
+
+  /** In the machine's namespace, with the machine's boot id. */
+  #spawn(logFile: string, command: string[]): ChildProcess {
+    const { network, node } = this.#options;
+    const boot = `mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"`;
+    const args = ['netns', 'exec', network.namespace(node), 'sh', '-c', boot, this.#bootIdFile, ...command];
+    const log = openSync(join(this.#root, logFile), 'a');
+    const child = spawnTethered('ip', args, { deathSignal: 'KILL', stdio: ['ignore', log, log] });
+    closeSync(log);
+    return child;
+  }
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has just ended.
+  }
+}
