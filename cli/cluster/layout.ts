@@ -29,9 +29,6 @@ const portNames = [
   'webhookMetrics',
 ] as const satisfies (keyof Ports)[];
 
-/** From this priority on pods, and what makes them, may be created on a restricted leader: something to try. */
-const approvedPriority = 1_000_000;
-
 export function gatewayPort(portBase: number): number {
   return portBase + 2 * portsPerNode;
 }
@@ -56,10 +53,8 @@ export function clusterConfiguration(dataDir: string, portBase: number): object 
       ),
     })),
     kubernetes: { kubeconfig: join(dataDir, '{node}', 'kubeconfig') },
-    approvedMutationList: [
-      { apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete'], minPriority: approvedPriority },
-      { apiGroups: ['apps'], resources: ['deployments', 'replicasets'], minPriority: approvedPriority },
-    ],
+    // Something to try on a restricted leader.
+    approvedMutationList: [{ resources: ['pods'], verbs: ['create', 'delete'], minPriority: 1_000_000 }],
     probes: {
       nic: { interface: 'lo' },
       cni: { configDir: cniFolder(dataDir, '{node}') },

@@ -82,18 +82,27 @@ const node = JSON.stringify({
   },
 });
 
-/** A deployment of one pod which fills the node. */
+/** A pod that fills the node. There is no kubelet which would end it, so it ends at once. */
+const podSpec = (priorityClassName: string) => ({
+  priorityClassName,
+  containers: [{ name: 'c', image: 'x', resources: { requests: { cpu: '2' } } }],
+  terminationGracePeriodSeconds: 0,
+});
+
 function deployment(name: string, priorityClassName: string): string {
   const labels = { app: name };
-  const containers = [{ name: 'c', image: 'x', resources: { requests: { cpu: '2' } } }];
-  // There is no kubelet that would end it.
-  const spec = { priorityClassName, containers, terminationGracePeriodSeconds: 0 };
+  const template = { metadata: { labels }, spec: podSpec(priorityClassName) };
   return JSON.stringify({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name },
-    spec: { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+    spec: { replicas: 1, selector: { matchLabels: labels }, template },
   });
+}
+
+function pod(name: string, priorityClassName: string): string {
+  const metadata = { name, labels: { app: name } };
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec: podSpec(priorityClassName) });
 }
 
 const placeOf = (app: string) => `get pods -l app=${app} -o jsonpath={.items[*].spec.nodeName}`;
@@ -116,15 +125,19 @@ test('the leader dies', async (context) => {
   await eventually(context, `get node ${survivor} --show-labels`, /twonode\.dev\/state=LeaderRX/);
 });
 
-test('a low-priority deployment is refused with the sentence', async (context) => {
+test('a low-priority deployment is refused with the sentence, and a low-priority pod too', async (context) => {
   assert.match(
     await kubectl(context, 'create -f -', deployment('more-batch', 'low')),
     /denied the request: LeaderRX: node-b is a restricted leader \(node-a .*\); CREATE deployments\.apps default\/more-batch is not on the approvedMutationList\. Reads work\. See: kubectl twonode status$/,
   );
+  assert.match(
+    await kubectl(context, 'create -f -', pod('chore', 'low')),
+    'CREATE pods default/chore is not on the approvedMutationList',
+  );
 });
 
-test('a high-priority one is taken, and its pod gets the place of the low one', async (context) => {
-  assert.match(await kubectl(context, 'create -f -', deployment('vital', 'high')), 'created');
+test('a high-priority pod is taken, and gets the place of the low one', async (context) => {
+  assert.match(await kubectl(context, 'create -f -', pod('vital', 'high')), 'created');
   await eventually(context, placeOf('vital'), /^node-b$/);
   assert.is(await kubectl(context, placeOf('batch')), '');
 });
