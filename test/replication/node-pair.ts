@@ -116,6 +116,9 @@ export class RunningNode {
         this.#node?.stateChanged();
         for (const look of this.#waiting) look();
       },
+      onLost: (error) => {
+        throw error;
+      },
       logger: pino({ level: process.env.TWONODE_TEST_LOG ?? 'silent' }),
     };
     const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;

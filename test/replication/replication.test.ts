@@ -90,6 +90,27 @@ test('a follower that restarts while alone keeps what it wrote, and merges it la
   assert.is(leader.now().get('/after-restart'), 'y');
 });
 
+test('what the leader changed meanwhile is no base, even if the mirror has it when the follower starts', async ({
+  pair,
+}) => {
+  const { leader, follower, link, servers } = pair;
+  await leader.put('/based', 'before');
+  await assertEqual(pair);
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/based', 'follower');
+  await leader.put('/based', 'leader');
+  const newest = leader.node.cluster.logSequence();
+  await follower.close();
+  link.set(false);
+  const manager = await streamManager(await servers.connect('node-b', 'services'));
+  while ((await manager.streams.info(logStream(1))).state.last_seq < newest);
+  await follower.open();
+  await assertEqual(pair);
+  assert.is(leader.now().get('/based'), 'leader');
+  assert.ok(leader.node.database.conflicts.some(({ key }) => key === '/based'));
+});
+
 test('a merge that is cut off goes on at the next meeting, and takes its own changes for no conflict', async ({
   pair,
 }) => {
@@ -127,6 +148,19 @@ test('a leader that restarts begins the next epoch, and the follower joins it', 
   await follower.until((facts) => facts.epoch === epoch + 1 && facts.logLink === 'works');
   await follower.put('/after-epoch', 'x');
   await assertEqual(pair);
+});
+
+test('a mirror with a hole is copied anew', async ({ pair }) => {
+  const { leader, follower, servers } = pair;
+  const manager = await streamManager(await servers.connect('node-b', 'services'));
+  const { state } = await manager.streams.info(logStream(1));
+  // What a mirror looks like after NATS passed over a record: nothing but its number is left.
+  await manager.streams.deleteMessage(logStream(1), state.last_seq - 3);
+  await follower.restart();
+  await leader.put('/after-hole', 'x');
+  await assertEqual(pair);
+  const after = (await manager.streams.info(logStream(1))).state;
+  assert.is(after.messages, after.last_seq);
 });
 
 test('kill -9 of either nats-server is survived', async ({ pair }) => {

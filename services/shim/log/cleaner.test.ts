@@ -28,6 +28,7 @@ function setUp() {
     replicated: () => Promise.resolve(),
     onLogged: (sequence, lastRevision) => records.add(sequence, lastRevision),
     onVisible: () => undefined,
+    onFenced: () => undefined,
     close: () => undefined,
     now: () => 0,
     logger,

@@ -26,6 +26,7 @@ function setUp() {
     replicated: () => Promise.resolve(),
     onVisible: (_from, to) => visible.push(to),
     onLogged: () => undefined,
+    onFenced: () => undefined,
     close: () => undefined,
     now: () => 0,
     logger: pino({ level: 'silent' }),

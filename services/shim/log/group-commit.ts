@@ -44,6 +44,8 @@ export interface GroupCommitOptions {
   onLogged: (sequence: number, lastRevision: number) => void;
   /** Called when the revisions behind `from` up to `to` became visible. */
   onVisible: (from: number, to: number) => void;
+  /** Called once when the writer was fenced off, other than by {@link GroupCommit.stop}. */
+  onFenced: (error: Error) => void;
   /** Called when the writer ends. */
   close: () => void;
   now: () => number;
@@ -192,7 +194,10 @@ export class GroupCommit {
 
   /** Takes back everything that is not in the log, the newest first: later units were judged on what fails now. */
   #takeBack(units: Unit[], error: Error): void {
-    if (error instanceof FencedError) this.#broken = error;
+    if (error instanceof FencedError && !this.#broken) {
+      this.#broken = error;
+      this.#options.onFenced(error);
+    }
     const lost = [...units, ...this.#gathering.splice(0)];
     this.#options.store.rollback(this.#loggedRevision);
     for (const unit of [...lost].reverse()) unit.undo();

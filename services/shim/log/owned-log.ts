@@ -31,6 +31,8 @@ export interface OwnedLog {
   /** Where it stands. Whoever closes its writer notes it here for the next one. */
   position: LogPosition;
   readonly records: RecordIndex;
+  /** The first record that it holds. */
+  firstSequence: number;
   /** Size of the stream in bytes. */
   bytes(): Promise<number>;
   /** Removes the records before a sequence. */
@@ -80,15 +82,18 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   }
   const tookMs = Math.round(performance.now() - startedMs);
   logger.info({ stream, records: last_seq, revision: database.store.visible, tookMs }, 'the log is read');
-  return {
+  const log: OwnedLog = {
     database,
+    firstSequence: first_seq || 1,
     position: last_seq === 0 ? { sequence: 0, chain: 0 } : position,
     records,
     bytes: async () => (await manager.streams.info(stream)).state.bytes,
     purge: async (sequence) => {
       await manager.streams.purge(stream, { seq: sequence });
+      log.firstSequence = sequence;
     },
   };
+  return log;
 }
 
 export interface LogWriterOptions extends OwnedLogOptions {
@@ -96,6 +101,8 @@ export interface LogWriterOptions extends OwnedLogOptions {
   epoch: number;
   replicated: (sequence: number) => Promise<void>;
   onVisible: (from: number, to: number) => void;
+  /** Called once when another writer has written to the log: this one takes nothing more. */
+  onFenced: (error: Error) => void;
 }
 
 /** The one writer of a log. */
@@ -111,6 +118,7 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     replicated: options.replicated,
     onLogged: (sequence, lastRevision) => log.records.add(sequence, lastRevision),
     onVisible: options.onVisible,
+    onFenced: options.onFenced,
     close: () => publisher.stop(),
     now: Date.now,
     logger,

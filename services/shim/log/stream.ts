@@ -5,6 +5,7 @@ import {
   RetentionPolicy,
   StorageType,
   type StreamInfo,
+  type StreamInfoRequestOptions,
 } from 'nats';
 
 /** JetStream's error codes that twonode tells apart (nats-server errors.json). */
@@ -49,9 +50,13 @@ export async function createLogStream(
 }
 
 /** A stream's info, or null when there is no such stream. */
-export async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
+export async function findStream(
+  manager: JetStreamManager,
+  name: string,
+  options: Partial<StreamInfoRequestOptions> = {},
+): Promise<StreamInfo | null> {
   try {
-    return await manager.streams.info(name);
+    return await manager.streams.info(name, options);
   } catch (error) {
     if (jetStreamErrorCode(error) === jetStreamError.streamNotFound) return null;
     throw error;

@@ -20,6 +20,17 @@ export class Changed {
     });
   }
 
+  /**
+   * Resolves at the next {@link signal}, or after `stepMs`: for who looks again anyway.
+   * @param deadline on the clock of `performance.now()`
+   * @throws EtcdError `request timed out` when the deadline is over
+   */
+  async waitStep(stepMs: number, deadline: number): Promise<void> {
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0) throw etcdErrors.timeout();
+    await this.wait(Math.min(stepMs, leftMs)).catch(() => undefined);
+  }
+
   signal(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();

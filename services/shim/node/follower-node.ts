@@ -28,6 +28,16 @@ const foldProgressLimitMs = 10_000;
 /** How long a call waits for the state machine to say where it belongs, in milliseconds. */
 const undecidedLimitMs = 7_000;
 
+/** How a mirror is folded. */
+interface FoldOptions {
+  /** The first record to fold; default: the first there is. */
+  from?: number;
+  /** Take nothing beyond the sequence that is wanted: an overlay stands on it. */
+  noFurther?: boolean;
+  /** Give up when the link goes down. */
+  whileLinked?: boolean;
+}
+
 /**
  * The configured follower. It follows the leader's log while it can; it writes alone, into an overlay, while it may and the
  * log cannot be reached; and it merges when the two meet again.
@@ -37,7 +47,6 @@ export class FollowerNode implements ShimNode {
   readonly #replication: FollowerReplication;
   readonly #changed = new Changed();
   readonly #memberId: bigint;
-  readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   readonly watches: WatchHub;
   readonly cluster: ClusterView;
@@ -47,6 +56,8 @@ export class FollowerNode implements ShimNode {
   #overlay: Overlay | null = null;
   #beginning: Promise<void> | null = null;
   #merging = false;
+  /** What is served does not go on: the mirror is copied anew. */
+  #mustFold = false;
   #leaseTimer: NodeJS.Timeout | undefined;
   #lastSavedMs = 0;
 
@@ -59,8 +70,8 @@ export class FollowerNode implements ShimNode {
       memberId: this.#memberId,
       leaderId: () => this.#leaderId(),
       term: () => this.database.epoch?.number ?? 0,
-      pendingWrites: () => this.#overlay?.pendingWrites ?? 0,
       logSequence: () => this.#replication.position.sequence,
+      pendingWrites: () => this.#overlay?.pendingWrites ?? 0,
       logBytes: async () => (await findStream(manager, stream))?.state.bytes ?? 0,
       quotaBytes: config.datastore.quotaBackendBytes,
       members: () => clusterMembers(config),
@@ -74,12 +85,12 @@ export class FollowerNode implements ShimNode {
       overlay: () => this.#overlay,
       onJoined: () => this.#joined(),
       onVisible: (from, to) => this.watches.notify(from, to),
+      onMirrorDropped: () => {
+        this.#mustFold = true;
+      },
       beforePurge: () => this.#saveVerifiedPoint(),
       onLink: () => this.#factsChanged(),
-      onError: (error) => {
-        logger.fatal({ err: error }, 'the mirror cannot be used');
-        process.exit(1);
-      },
+      onError: (error) => context.onLost(error),
       logger,
     });
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -95,16 +106,30 @@ export class FollowerNode implements ShimNode {
     const mirror = await findStream(manager, stream);
     const overlay = await findOverlay(connection);
     if (mirror && mirror.state.last_seq > 0) {
-      await node.#serveUpTo(overlay?.baseSequence ?? mirror.state.last_seq);
-      node.#verified = await node.#isVerifiedPointThere();
+      const isWhole = await node.#serveMirror(
+        overlay?.baseSequence ?? mirror.state.last_seq,
+        overlay !== null,
+      );
+      node.#verified = isWhole && (await node.#isVerifiedPointThere());
     }
-    if (overlay) await node.#openOverlay(overlay.baseSequence);
+    if (overlay && node.#hasJoined) await node.#openOverlay(overlay.baseSequence);
     await node.#replication.start();
     return node;
   }
 
   get #judge() {
     return { lists: this.#context.lists, node: this.#context.pair.self.name };
+  }
+
+  /** Serves what the mirror holds; false when that is not whole: it waits for the leader then, as one that never joined. */
+  async #serveMirror(sequence: number, noFurther: boolean): Promise<boolean> {
+    try {
+      await this.#serveUpTo(sequence, { noFurther });
+      return true;
+    } catch (error) {
+      this.#context.logger.error({ err: error }, 'the mirror cannot be served');
+      return false;
+    }
   }
 
   get database(): Database {
@@ -143,7 +168,7 @@ export class FollowerNode implements ShimNode {
       } else if (isRestricted(this.#context.state().state)) {
         return;
       }
-      await this.#changed.wait(deadline - performance.now());
+      await this.#changed.waitStep(tickMs, deadline);
     }
   }
 
@@ -166,7 +191,7 @@ export class FollowerNode implements ShimNode {
         continue;
       }
       // The link has just gone and the state is not decided, or a merge is on its way: nothing was sent yet.
-      await this.#changed.wait(deadline - performance.now());
+      await this.#changed.waitStep(tickMs, deadline);
     }
   }
 
@@ -236,6 +261,7 @@ export class FollowerNode implements ShimNode {
         identity: this.identity,
         newLeaseId: newLeaseIds(1),
         expiry: new LeaseExpiry(),
+        onFenced: (error) => this.#context.onLost(error),
         onVisible: (from, to) => {
           this.watches.notify(from, to);
           publishChanges(connection, pair.self.name, database.store, from, to);
@@ -250,10 +276,10 @@ export class FollowerNode implements ShimNode {
   /** The leader has compared the logs: ours is a prefix of its own. */
   async #joined(): Promise<void> {
     this.#verified = true;
-    if (!this.#hasJoined) {
-      const mirror = await findStream(this.#context.manager, stream);
-      await this.#serveUpTo(mirror?.state.last_seq ?? 0);
-    }
+    // With an overlay, the merge folds the mirror.
+    if ((!this.#hasJoined || this.#mustFold) && !this.#overlay)
+      await this.#serveUpTo(this.#replication.leaderSequence);
+    this.#mustFold = false;
     this.#saveVerifiedPoint();
     this.#factsChanged();
   }
@@ -264,11 +290,11 @@ export class FollowerNode implements ShimNode {
   }
 
   #tick(): void {
-    const { config, state } = this.#context;
+    const { state } = this.#context;
     if (this.#verified && performance.now() - this.#lastSavedMs > verifiedPointIntervalMs)
       this.#saveVerifiedPoint();
-    const waitedMs = performance.now() - this.#startedMs;
-    if (!this.#verified && this.#hasJoined && waitedMs > config.states.bootGrace && !state().peer.heard) {
+    // The wait after boot is over and nobody is there to compare with.
+    if (!this.#verified && this.#hasJoined && state().reason === 'unverified-log' && !state().peer.heard) {
       this.#verified = true;
       this.#factsChanged();
     }
@@ -297,7 +323,7 @@ export class FollowerNode implements ShimNode {
       await overlay.seal();
       const entries = overlay.entries();
       const sequence = await this.#replication.merge({ id: overlay.id, revision: overlay.revision, entries });
-      fold = await this.#foldUpTo(sequence);
+      fold = await this.#foldUpTo(sequence, { whileLinked: true });
       this.watches.replaceStore(fold.database.store);
       this.#replication.serve(fold);
       await removeOverlay(connection);
@@ -317,17 +343,17 @@ export class FollowerNode implements ShimNode {
   }
 
   /** Folds the mirror anew, from a sequence on or from its beginning, and serves that once it is there. */
-  async #serveUpTo(sequence: number, from?: number): Promise<void> {
-    const fold = await this.#foldUpTo(sequence, from);
+  async #serveUpTo(sequence: number, how: FoldOptions = {}): Promise<void> {
+    const fold = await this.#foldUpTo(sequence, how);
     this.watches.replaceStore(fold.database.store);
     this.#replication.serve(fold);
   }
 
   /**
    * Folds the mirror anew, up to a sequence at least, until it is whole.
-   * @throws Error when it makes no progress, or when there is no mirror
+   * @throws Error when it makes no progress, when the link goes down (`whileLinked`), or when there is no mirror
    */
-  async #foldUpTo(sequence: number, from?: number): Promise<MirrorFold> {
+  async #foldUpTo(sequence: number, how: FoldOptions): Promise<MirrorFold> {
     let progressMs = performance.now();
     let gapAt: number | null = null;
     const progress = new Changed();
@@ -340,21 +366,24 @@ export class FollowerNode implements ShimNode {
           else if (isReached(self)) progress.signal();
         },
         gap: (self, at) => {
+          // The next hello tells whether it was cleaned away or is a hole.
+          this.#replication.leave();
           if (this.#replication.isServed(self)) this.#crossGap(at);
           gapAt = at;
           progress.signal();
         },
       },
-      from,
+      { from: how.from, upTo: how.noFurther ? sequence : undefined },
     );
     if (!fold) throw new Error('there is no mirror');
     while (!isReached(fold)) {
-      if (gapAt !== null) return this.#foldUpTo(sequence, gapAt);
-      if (performance.now() - progressMs > foldProgressLimitMs) {
+      if (gapAt !== null) return this.#foldUpTo(Math.max(sequence, gapAt), { ...how, from: gapAt });
+      const isCutOff = how.whileLinked && !this.#replication.linkWorks;
+      if (isCutOff || performance.now() - progressMs > foldProgressLimitMs) {
         fold.stop();
         throw new Error(`the mirror stays at record ${fold.position.sequence} of ${sequence}`);
       }
-      await progress.wait(1_000).catch(() => undefined);
+      await progress.waitStep(tickMs, Number.POSITIVE_INFINITY);
     }
     return fold;
   }
@@ -363,7 +392,7 @@ export class FollowerNode implements ShimNode {
   #crossGap(at: number): void {
     const { logger } = this.#context;
     logger.warn({ at }, 'records are missing before this one: the mirror is folded anew from here');
-    this.#serveUpTo(at, at).catch((error: unknown) => {
+    this.#serveUpTo(at, { from: at }).catch((error: unknown) => {
       logger.error({ err: error }, 'the mirror could not be folded anew, it is tried again');
       setTimeout(() => this.#crossGap(at), 1_000);
     });

@@ -35,7 +35,6 @@ export class LeaderNode implements ShimNode {
   readonly #log: OwnedLog;
   readonly #replication: LeaderReplication;
   readonly #ping: PeerPing;
-  readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   readonly watches: WatchHub;
   readonly #memberId: bigint;
@@ -74,6 +73,7 @@ export class LeaderNode implements ShimNode {
       ackTimeoutMs: config.datastore.ackTimeout,
       database: log.database,
       position: () => this.#position,
+      firstSequence: () => log.firstSequence,
       onCompared: () => this.#compared(),
       write: (method, request, sender) => this.#writeForPeer(method, request, sender),
       logger,
@@ -171,6 +171,8 @@ export class LeaderNode implements ShimNode {
   async #mayOpenAtOnce(): Promise<boolean> {
     const { paths, verifiedPoint, manager, logger } = this.#context;
     const { sequence } = this.#log.position;
+    // The mark is for one use: it must not outlive the store that it began.
+    if (sequence > 0) rmSync(paths.initMark, { force: true });
     if (sequence === 0) {
       if (existsSync(paths.initMark)) return true;
       logger.error('the store is empty: "twonode init" on this node begins a new cluster');
@@ -191,7 +193,11 @@ export class LeaderNode implements ShimNode {
 
   /** Takes the next epoch and opens the log for writing; only the first call does anything. */
   #open(): Promise<void> {
-    this.#opening ??= this.#openOnce();
+    this.#opening ??= this.#openOnce().catch((error: unknown) => {
+      // It is tried again when the follower says hello, or at the next tick.
+      this.#opening = null;
+      throw error;
+    });
     return this.#opening;
   }
 
@@ -213,6 +219,7 @@ export class LeaderNode implements ShimNode {
         this.#replication.announce(to);
         publishChanges(connection, pair.self.name, database.store, from, to);
       },
+      onFenced: (error) => this.#context.onLost(error),
     });
     await beginEpoch(commit, database, epoch);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
@@ -262,16 +269,16 @@ export class LeaderNode implements ShimNode {
 
   /** Saves the verified point now and then; before there is one, decides alone when nobody comes to compare. */
   #tick(): void {
-    const { verifiedPoint, config, state, logger } = this.#context;
+    const { verifiedPoint, state, logger } = this.#context;
     if (this.#commit) {
       if (performance.now() - this.#lastSavedMs < verifiedPointIntervalMs) return;
       this.#lastSavedMs = performance.now();
       verifiedPoint.save(this.#commit.position);
       return;
     }
-    // Alone for bootGrace with something in the store: nobody is there to compare with.
-    const waitedMs = performance.now() - this.#startedMs;
-    if (this.#log.position.sequence === 0 || waitedMs < config.states.bootGrace || state().peer.heard) return;
+    // The wait after boot is over and nobody is there to compare with. An empty store is no reason to go on.
+    const { reason, peer } = state();
+    if (this.#log.position.sequence === 0 || reason !== 'unverified-log' || peer.heard) return;
     this.#open().catch((error: unknown) => logger.error({ err: error }, 'the log cannot be opened'));
   }
 }

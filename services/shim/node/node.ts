@@ -20,6 +20,8 @@ export interface NodeContext {
   state: () => CurrentState;
   /** Called when something that the state machine judges has changed. */
   onFacts: () => void;
+  /** Called when this process cannot go on with its log: another one writes to it, or a record cannot be used. */
+  onLost: (error: Error) => void;
   logger: Logger;
 }
 

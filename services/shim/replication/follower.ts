@@ -34,6 +34,8 @@ const mirrorSilenceMaxNs = 2e9;
 /** How long a forwarded write may take, in milliseconds; then its outcome is unknown. */
 const forwardTimeoutMs = 5_000;
 const helloTimeoutMs = 5_000;
+/** How long a batch of a merge may take, in milliseconds: while it is waited for this node takes no writes. */
+const mergeTimeoutMs = 2_000;
 /** Bytes of values in one merge request; the server's max_payload is well above. */
 const mergeBytesMax = 1024 * 1024;
 
@@ -50,6 +52,8 @@ export interface FollowerReplicationOptions {
   onJoined: () => Promise<void>;
   /** Called when revisions of the served database became visible. */
   onVisible: (from: number, to: number) => void;
+  /** Called when the mirror was given up, to be copied anew: what is folded of it does not go on. */
+  onMirrorDropped: () => void;
   /** Called before the oldest part of the mirror is removed. */
   beforePurge: () => void;
   /** Called when {@link FollowerReplication.linkWorks} changed. */
@@ -75,6 +79,7 @@ export class FollowerReplication {
   #refusal: string | null = null;
   #linkWorks = false;
   #committed = 0;
+  #leaderSequence = 0;
   #pingTimer: NodeJS.Timeout | undefined;
   #stopped = false;
   /** An overlay stands on what is folded: nothing more of the mirror is taken. */
@@ -142,12 +147,13 @@ export class FollowerReplication {
   }
 
   /**
-   * Folds the mirror anew, from its first record or from `from` on; the caller decides when it is served.
+   * Folds the mirror anew, from its first record or from `from` on, up to `upTo` or without end; the caller decides when it
+   * is served.
    * @returns null when there is no mirror
    */
   async openFold(
     on: { applied: (fold: MirrorFold) => void; gap: (fold: MirrorFold, sequence: number) => void },
-    from?: number,
+    { from, upTo }: { from?: number | undefined; upTo?: number | undefined } = {},
   ): Promise<MirrorFold | null> {
     const { connection, manager, stream, logger, onError } = this.#options;
     const info = await findStream(manager, stream);
@@ -157,6 +163,7 @@ export class FollowerReplication {
       manager,
       stream,
       first: from ?? (info.state.first_seq || 1),
+      last: upTo ?? Number.POSITIVE_INFINITY,
       logger,
       onApplied: () => on.applied(fold),
       onGap: (sequence) => on.gap(fold, sequence),
@@ -171,6 +178,16 @@ export class FollowerReplication {
     this.#fold = fold;
     this.#frozen = false;
     this.#show();
+  }
+
+  /** Ends the session: the logs are compared again. */
+  leave(): void {
+    this.#session = null;
+  }
+
+  /** The leader's newest record when it was last compared with. */
+  get leaderSequence(): number {
+    return this.#leaderSequence;
   }
 
   isServed(fold: MirrorFold): boolean {
@@ -293,15 +310,25 @@ export class FollowerReplication {
       throw new Error(answer.text);
     }
     this.#refusal = null;
+    if (await this.#hasHole(answer.first_sequence)) {
+      await this.#dropMirror();
+      throw new Error('the mirror has a hole, it is copied anew');
+    }
     await this.#ensureMirror();
     this.#committed = Math.max(this.#committed, answer.revision);
+    this.#leaderSequence = answer.sequence;
     const clockOffsetMs = answer.clock_ms - performance.now();
     this.#session = { id: answer.session, epoch: answer.epoch, clockOffsetMs };
     logger.info(
       { session: answer.session, epoch: answer.epoch, sequence: point.sequence },
       'joined the leader',
     );
-    await onJoined();
+    try {
+      await onJoined();
+    } catch (error) {
+      this.#session = null;
+      throw error;
+    }
   }
 
   /** Where the mirror's stream ends, whatever is folded of it. */
@@ -309,9 +336,30 @@ export class FollowerReplication {
     const { manager, stream } = this.#options;
     const last = (await findStream(manager, stream))?.state.last_seq ?? 0;
     if (last === 0) return { sequence: 0, chain: 0 };
-    if (this.position.sequence === last) return this.position;
     const bytes = await readMessage(manager, stream, last);
     return { sequence: last, chain: bytes ? chainOf(bytes) : 0 };
+  }
+
+  /** Whether records are missing in the mirror which the leader still holds. What is before its first one was cleaned away. */
+  async #hasHole(firstSequence: number): Promise<boolean> {
+    const { manager, stream } = this.#options;
+    const info = await findStream(manager, stream, { deleted_details: true });
+    if (!info || info.state.messages === 0) return false;
+    const { first_seq, deleted = [] } = info.state;
+    const needed = Math.max(firstSequence, this.database?.cleanedTo ?? 1);
+    return first_seq > needed || deleted.some((sequence) => sequence >= needed);
+  }
+
+  /**
+   * A hole in a mirror can never be filled. The leader's log is whole and one with ours, so it is copied anew; what is served
+   * stays in memory until then.
+   */
+  async #dropMirror(): Promise<void> {
+    const { manager, stream, logger } = this.#options;
+    logger.error({ stream }, 'the mirror has a hole: it is copied anew from the leader');
+    this.#session = null;
+    await manager.streams.delete(stream);
+    this.#options.onMirrorDropped();
   }
 
   async #ensureMirror(): Promise<void> {
@@ -412,7 +460,7 @@ export class FollowerReplication {
       const last = index === batches.length - 1;
       const { id, revision } = overlay;
       const request = mergeRequest.encode({ session, overlay: id, revision, entries, last });
-      const answer = mergeAnswerSchema.parse(await this.#ask('merge', request, helloTimeoutMs));
+      const answer = mergeAnswerSchema.parse(await this.#ask('merge', request, mergeTimeoutMs));
       if (!answer.ok) throw new Error(answer.text);
       sequence = answer.sequence;
     }

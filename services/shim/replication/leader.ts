@@ -38,6 +38,8 @@ export interface LeaderReplicationOptions {
   database: Database;
   /** Where the log stands as far as this node knows. */
   position: () => LogPosition;
+  /** The first record that the log still holds. */
+  firstSequence: () => number;
   /** Called when the follower's log was found to be a prefix of ours: this one may be written now. */
   onCompared: () => Promise<void>;
   /** Runs a write of the follower, if this node's state and the lists allow it. */
@@ -57,6 +59,7 @@ export class LeaderReplication {
   readonly replicated: ReplicatedWrites;
   readonly #subscriptions: Subscription[] = [];
   #session: Session | null = null;
+  #feedsMirror = false;
 
   constructor(options: LeaderReplicationOptions) {
     this.#options = options;
@@ -131,7 +134,7 @@ export class LeaderReplication {
 
   /** Compares the follower's log with ours at its end, and lets the mirror go on from there if they are one. */
   async #compare(hello: Hello): Promise<HelloAnswer> {
-    const { position, onCompared, database, logger } = this.#options;
+    const { position, onCompared, database } = this.#options;
     const { sequence } = hello.point;
     if (sequence > position().sequence) {
       const text = `the follower's log goes up to record ${sequence}, the leader's only to ${position().sequence}`;
@@ -145,17 +148,29 @@ export class LeaderReplication {
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
     if (hello.overlay) await this.#jumpAbove(session, hello.overlay.revision);
-    await this.#deleteConsumer();
-    await this.#createConsumer(sequence + 1);
-    logger.info({ from: sequence + 1 }, 'the logs are one, the mirror goes on');
+    await this.#feedMirror(sequence + 1);
     return {
       ok: true,
       session: session.epoch.id,
       epoch: session.epoch.number,
       sequence: session.commit.position.sequence,
       revision: database.store.visible,
+      first_sequence: this.#options.firstSequence(),
       clock_ms: performance.now(),
     };
+  }
+
+  /**
+   * Makes the mirror's consumer, once for each session and for each new mirror: after a cut a mirror finds its place again by
+   * itself. A consumer made anew counts its deliveries from 1, which a mirror may take for the next of the old one's, and
+   * leave a hole.
+   */
+  async #feedMirror(from: number): Promise<void> {
+    if (this.#feedsMirror && from > 1) return;
+    await this.#deleteConsumer();
+    await this.#createConsumer(from);
+    this.#feedsMirror = true;
+    this.#options.logger.info({ from }, 'the logs are one, the mirror goes on');
   }
 
   /**

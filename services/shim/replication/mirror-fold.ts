@@ -11,6 +11,8 @@ export interface MirrorFoldOptions {
   stream: string;
   /** The first sequence that the stream holds. */
   first: number;
+  /** The last sequence to fold; Infinity: all that comes. */
+  last: number;
   logger: Logger;
   /** Called after each record. */
   onApplied: () => void;
@@ -28,7 +30,7 @@ export class MirrorFold {
   readonly #first: number;
 
   constructor(options: MirrorFoldOptions) {
-    const { stream, first, onApplied, onGap } = options;
+    const { stream, first, last, onApplied, onGap } = options;
     this.#first = first;
     this.#position = { sequence: first - 1, chain: 0 };
     this.#known = first <= 1;
@@ -36,6 +38,10 @@ export class MirrorFold {
       ...options,
       from: first,
       onMessage: (sequence, data) => {
+        if (sequence > last) {
+          this.stop();
+          return;
+        }
         if (this.#known && sequence !== this.#position.sequence + 1) {
           this.stop();
           onGap(sequence);

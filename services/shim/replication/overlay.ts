@@ -41,6 +41,7 @@ export interface OverlayOptions {
   newLeaseId: () => bigint;
   expiry: LeaseExpiry;
   onVisible: (from: number, to: number) => void;
+  onFenced: (error: Error) => void;
   logger: Logger;
 }
 
@@ -119,7 +120,7 @@ export class Overlay {
 
   /** Takes writes (again). */
   async unseal(newAtSequence: number | null = null): Promise<void> {
-    const { connection, database, quotaBytes, onVisible, logger } = this.#options;
+    const { connection, database, quotaBytes, onVisible, onFenced, logger } = this.#options;
     const commit = await openLogWriter({
       connection,
       stream,
@@ -130,6 +131,7 @@ export class Overlay {
       epoch: database.epoch?.number ?? 0,
       replicated: () => Promise.resolve(),
       onVisible,
+      onFenced,
     });
     if (newAtSequence !== null) {
       const revision = nextOddBand(database.store.head);

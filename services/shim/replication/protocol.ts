@@ -37,6 +37,8 @@ export const helloAnswerSchema = z.discriminatedUnion('ok', [
     /** Newest sequence and revision that are acknowledged. */
     sequence: z.number().int().nonnegative(),
     revision: z.number().int().positive(),
+    /** The first record that the leader's log still holds: only what is before it may be missing in a mirror. */
+    first_sequence: z.number().int().positive(),
     /** The leader's monotonic clock, for deadlines. */
     clock_ms: z.number().nonnegative(),
   }),
