@@ -7,11 +7,20 @@ export interface ServingCertificate {
   key: string;
 }
 
+/** Times in milliseconds after which a client is cut off. */
+export interface ServerLimits {
+  handshakeMs: number;
+  /** For a whole request, its head and its body, so that slow clients hold no connection for ever. */
+  requestMs: number;
+  /** How often requests are looked at: one is cut off this much later at most. */
+  checkMs: number;
+}
+const usualLimits: ServerLimits = { handshakeMs: 5_000, requestMs: 10_000, checkMs: 1_000 };
+
 /** kube-apiserver keeps idle connections for 90 s; a server that closes them first makes it see resets. */
 const keepAliveTimeoutMs = 120_000;
-/** Longest time for a whole request, so that slow clients hold no connection for ever. */
-const requestTimeoutMs = 10_000;
-const handshakeTimeoutMs = 5_000;
+/** kube-apiserver opens one for each review that goes on at the same time. */
+const connectionsMax = 1_024;
 
 /**
  * Serves over HTTPS on 127.0.0.1. Exchange its certificate with `setSecureContext`: connections that stand go on.
@@ -24,12 +33,19 @@ export async function serve(
   port: number,
   { cert, key }: ServingCertificate,
   onTlsFault: (code: string) => void,
+  limits: ServerLimits = usualLimits,
 ): Promise<Server> {
-  const options = { cert, key, handshakeTimeout: handshakeTimeoutMs };
+  const options = {
+    cert,
+    key,
+    handshakeTimeout: limits.handshakeMs,
+    requestTimeout: limits.requestMs,
+    headersTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.checkMs,
+  };
   const server = createServer(options, listener);
   server.keepAliveTimeout = keepAliveTimeoutMs;
-  server.requestTimeout = requestTimeoutMs;
-  server.headersTimeout = requestTimeoutMs;
+  server.maxConnections = connectionsMax;
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => onTlsFault(error.code ?? 'unknown'));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
