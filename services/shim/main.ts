@@ -65,6 +65,11 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     verifiedPoint: new VerifiedPoint(paths.shimFile, readBootId()),
     state: () => states.current(),
     onFacts: () => states.poke(),
+    onLost: (error) => {
+      // Started again it reads the log anew, and finds out what is true now.
+      logger.fatal({ err: error }, 'the shim cannot go on with its log');
+      process.exit(1);
+    },
     logger,
   };
   const opened = await (pair.self.role === 'leader' ? LeaderNode.open(context) : FollowerNode.open(context));
