@@ -9,6 +9,9 @@ import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
 import { Apiserver } from '../../cli/cluster/apiserver.ts';
 import { openPki } from '../../cli/cluster/pki.ts';
+import { validatePath } from '../../services/webhook/app.ts';
+import { readCertificates } from '../../services/webhook/certificate-files.ts';
+import { caBundle } from '../../services/webhook/certificates.ts';
 import { findBinary } from '../../shared/binaries/find.ts';
 import { connectBus } from '../../shared/bus.ts';
 import { parseConfiguration } from '../../shared/config/load.ts';
@@ -41,6 +44,8 @@ export interface GuardedApiserver {
   kubectl(args: string[], input?: string): Promise<{ status: number; output: string }>;
   /** Tells a state, again and again until the next; resolves when the webhook has it. */
   tell(state: StateMessage): Promise<void>;
+  /** Where reviews go, and which CA to trust there. */
+  webhook: { url: URL; ca: string };
   stop(): Promise<void>;
 }
 
@@ -80,6 +85,8 @@ export async function startGuardedApiserver(
   await untilAnswered(bus, subjects.status(node, 'webhook'));
   apiserver.start();
   await apiserver.waitUntilReady();
+  const trusted = readCertificates(nodePaths(config, node).webhook);
+  if (!trusted) throw new Error('the webhook has no certificates');
   const kubectlBinary = await findBinary('kubectl');
   let refresh: NodeJS.Timeout | undefined;
   return {
@@ -92,6 +99,10 @@ export async function startGuardedApiserver(
       refresh = setInterval(publish, stateIntervalMs);
       // On one connection the question comes after the state.
       await bus.request(subjects.status(node, 'webhook'));
+    },
+    webhook: {
+      url: new URL(`https://127.0.0.1:${self.ports.webhook}${validatePath}`),
+      ca: caBundle(trusted),
     },
     stop: async () => {
       clearInterval(refresh);
