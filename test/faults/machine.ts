@@ -60,7 +60,9 @@ export class Machine {
   /** Power comes back: the kernel has a new boot id, the services start, and with them the kube-apiserver. */
   powerOn(): void {
     const { node, configFile } = this.#options;
-    writeFileSync(this.#bootIdFile, `${randomUUID()}\n`);
+    writeFileSync(this.#kernelFile('boot-id'), `${randomUUID()}\n`);
+    this.setLoad(0.1);
+    this.setAvailableMemory(80);
     this.#run = this.#spawn('node.log', [
       process.execPath,
       program,
@@ -110,6 +112,19 @@ export class Machine {
     installCni(this.#options.cniFolder);
   }
 
+  /** The load that this machine's kernel tells from now on, whatever the machine below does. */
+  setLoad(load: number): void {
+    writeFileSync(this.#kernelFile('loadavg'), `${load} ${load} ${load} 1/100 1\n`);
+  }
+
+  /** @param percent of the memory, available from now on by the word of this machine's kernel */
+  setAvailableMemory(percent: number): void {
+    const totalKiB = 4 * 1024 * 1024;
+    const availableKiB = Math.floor((totalKiB * percent) / 100);
+    const text = `MemTotal: ${totalKiB} kB\nMemFree: ${availableKiB} kB\nMemAvailable: ${availableKiB} kB\n`;
+    writeFileSync(this.#kernelFile('meminfo'), text);
+  }
+
   /** Fills the file system of the store up to a part of its size: 0.9 leaves one tenth. */
   fillStore(part: number): void {
     const [size, used] = execFileSync('df', ['--output=size,used', '-B1', this.#store], { encoding: 'utf8' })
@@ -144,19 +159,26 @@ export class Machine {
     execFileSync('umount', ['-l', this.#store]);
   }
 
-  get #bootIdFile(): string {
-    return join(this.#root, 'boot-id');
+  /** What stands in for a file of /proc that belongs to the machine, not to a network namespace. */
+  #kernelFile(name: 'boot-id' | 'loadavg' | 'meminfo'): string {
+    return join(this.#root, `kernel-${name}`);
   }
 
   get #filling(): string {
     return join(this.#store, 'filling');
   }
 
-  /** In the machine's namespace, with the machine's boot id. */
+  /** In the machine's namespace, on the machine's kernel. */
   #spawn(logFile: string, command: string[]): ChildProcess {
     const { network, node } = this.#options;
-    const boot = `mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"`;
-    const args = ['netns', 'exec', network.namespace(node), 'sh', '-c', boot, this.#bootIdFile, ...command];
+    // A mount namespace of its own comes with `ip netns exec`.
+    const boot = [
+      `mount --bind ${this.#kernelFile('boot-id')} /proc/sys/kernel/random/boot_id`,
+      `mount --bind ${this.#kernelFile('loadavg')} /proc/loadavg`,
+      `mount --bind ${this.#kernelFile('meminfo')} /proc/meminfo`,
+      'exec "$@"',
+    ].join(' && ');
+    const args = ['netns', 'exec', network.namespace(node), 'sh', '-c', boot, 'sh', ...command];
     const log = openSync(join(this.#root, logFile), 'a');
     const child = spawnTethered('ip', args, { deathSignal: 'KILL', stdio: ['ignore', log, log] });
     closeSync(log);

@@ -47,7 +47,7 @@ async function runChapter({ probes, rows }: Chapter): Promise<RowResult[]> {
 }
 
 function line({ condition, passed, toStateMs, toHealMs, problems }: RowResult): string {
-  const path = (node: 'node-a' | 'node-b') => passed[node].join(' > ') || '-';
+  const path = (node: 'node-a' | 'node-b') => passed[node].join(' > ') || 'unchanged';
   const columns = [path('node-a'), path('node-b'), `${toStateMs}`, `${toHealMs}`];
   return `| ${condition} | ${columns.join(' | ')} | ${problems.length === 0 ? 'ok' : 'WRONG'} |`;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NodeName } from './network.ts';
-import type { ExpectedStates, Site } from './site.ts';
+import type { Machine } from './machine.ts';
+import { type NodeName, nodeNames } from './network.ts';
+import type { ExpectedStates, ExpectedWarning, Site } from './site.ts';
 
 /** A row of the table that must hold (design section 4.1), made on a real site. */
 export interface Row {
@@ -12,8 +13,7 @@ export interface Row {
   make: (site: Site) => unknown;
   heal: (site: Site) => unknown;
   states: ExpectedStates;
-  /** A part of the warning that a node must show. */
-  warning?: { node: NodeName; text: string };
+  warning?: ExpectedWarning;
 }
 
 /** Rows that share one site's configuration. */
@@ -75,15 +75,25 @@ function northSouthAlone(node: NodeName, role: string): Row {
   };
 }
 
-function storageWarning(node: NodeName, role: string): Row {
-  return {
-    name: `storage-low-${role}`,
-    condition: `storage nearly full, ${role}`,
-    make: ({ machines }) => machines[node].fillStore(0.9),
-    heal: ({ machines }) => machines[node].emptyStore(),
-    states: states('Leader', 'Follower'),
-    warning: { node, text: '% space free' },
-  };
+/** Something that is only worth a warning, on one node. */
+function warningOnly(
+  name: string,
+  condition: string,
+  text: string,
+  make: (machine: Machine) => void,
+  heal: (machine: Machine) => void,
+): Row[] {
+  return nodeNames.map((node) => {
+    const role = node === 'node-a' ? 'leader' : 'follower';
+    return {
+      name: `${name}-${role}`,
+      condition: `${condition}, ${role}`,
+      make: ({ machines }) => make(machines[node]),
+      heal: ({ machines }) => heal(machines[node]),
+      states: states('Leader', 'Follower'),
+      warning: { node, text },
+    };
+  });
 }
 
 const nothingFails: Row = {
@@ -210,8 +220,27 @@ const usual: Chapter = {
     northSouthAlone('node-a', 'leader'),
     northSouthAlone('node-b', 'follower'),
     northSouthBoth,
-    storageWarning('node-a', 'leader'),
-    storageWarning('node-b', 'follower'),
+    ...warningOnly(
+      'cpu',
+      'CPU load',
+      'CPU load above',
+      (machine) => machine.setLoad(500),
+      (machine) => machine.setLoad(0.1),
+    ),
+    ...warningOnly(
+      'memory',
+      'memory pressure',
+      '% of memory available',
+      (machine) => machine.setAvailableMemory(2),
+      (machine) => machine.setAvailableMemory(80),
+    ),
+    ...warningOnly(
+      'storage-low',
+      'storage nearly full',
+      '% space free',
+      (machine) => machine.fillStore(0.9),
+      (machine) => machine.emptyStore(),
+    ),
     ...localFailure(
       'storage-full',
       'storage full',
