@@ -10,6 +10,8 @@ import { probesSchema } from './probes.ts';
 
 const port = z.int().min(1).max(65535);
 
+const ipAddress = z.union([z.ipv4(), z.ipv6()], 'expected an IPv4 or IPv6 address');
+
 const portsSchema = z.strictObject({
   etcd: port.default(2379).describe('etcd v3 gRPC of the shim, on 127.0.0.1'),
   nats: port.default(4222).describe('client port of the nats-server, on 127.0.0.1'),
@@ -33,9 +35,8 @@ const nodeSchema = z.strictObject({
     )
     .describe('name of the node, as Kubernetes has it'),
   role: z.enum(roles).describe('leader or follower; never changes by itself'),
-  address: z.union([z.ipv4(), z.ipv6()]).describe('where the peer reaches this node (IPv4 or IPv6)'),
-  bind: z
-    .union([z.ipv4(), z.ipv6()])
+  address: ipAddress.describe('where the peer reaches this node (IPv4 or IPv6)'),
+  bind: ipAddress
     .optional()
     .describe('where this node listens for its peer; default: address. Differs only behind a relay or NAT'),
   ports: portsSchema.prefault({}).describe('ports of this node'),

@@ -2,7 +2,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
+import { encodeRecord, formatVersion } from '../../services/shim/log/record.ts';
 import { logStream } from '../../shared/nats-server/names.ts';
+import { subjects } from '../../shared/subjects.ts';
 import { type NodePair, startNodePair } from './node-pair.ts';
 
 /** Both nodes' datastores on real nats-servers: follow, write alone, merge, clean, come back. */
@@ -249,5 +251,50 @@ start(
     await pair.stop();
   },
 );
+
+start('a log that a newer version wrote is named, not served', async () => {
+  const pair = await startNodePair();
+  await pair.follower.follows();
+  await pair.leader.close();
+  const newer = encodeRecord({
+    previousChain: 0,
+    epoch: 9,
+    firstRevision: 1,
+    lastRevision: 1,
+    timeMs: 0,
+    entries: [],
+  });
+  newer[2] = formatVersion + 1;
+  const connection = await pair.servers.connect('node-a', 'services');
+  await connection.request(subjects.logRecords, newer);
+  const outcome = await pair.leader.open().then(
+    () => 'opened',
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+  assert.is(
+    outcome,
+    'UserError: record 2 of TWONODE_LOG_1 cannot be used: it has format 2, this twonode reads format 1: use the version of twonode that wrote it',
+  );
+  await pair.stop();
+});
+
+start('malformed messages of the peer are ignored, and the nodes go on', async () => {
+  const pair = await startNodePair();
+  await pair.follower.follows();
+  const garbage = [new Uint8Array(), Buffer.from('{'), Buffer.from('{"v":2}'), Buffer.alloc(1_000, 0xff)];
+  for (const [from, to] of [
+    ['node-b', 'node-a'],
+    ['node-a', 'node-b'],
+  ] as const) {
+    const connection = await pair.servers.connect(from, 'services');
+    for (const method of ['hello', 'ping', 'read-index', 'stored', 'commit', 'write', 'merge']) {
+      for (const data of garbage) connection.publish(subjects.rpc(to, method), data);
+    }
+    await connection.flush();
+  }
+  await pair.follower.put('/after', 'x');
+  assert.is(await pair.leader.get('/after'), 'x');
+  await pair.stop();
+});
 
 start.run();
