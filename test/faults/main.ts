@@ -1,61 +1,45 @@
 import { parseArgs } from 'node:util';
-import { type Chapter, chapters } from './rows.ts';
-import { type RowResult, runRow } from './run-row.ts';
-import { Site } from './site.ts';
+import { runCuts } from './cuts.ts';
+import { runLoad } from './load.ts';
+import { rowNames, runTable } from './table.ts';
 
-// `npm run faults [-- --row NAME]...`: every row of the condition table on two real nodes in network namespaces.
+// Faults on two whole nodes in network namespaces. Needs root.
+//   npm run faults                        every row of the condition table
+//   npm run faults -- --row NAME          one row, or several
+//   npm run faults -- load [TEXT]         faults under load; only those with TEXT in their name
+//   npm run faults -- cuts [N [SECONDS]]  figures of N cuts of the link (50), with so much time (3 s) between two
+// With --keep the folder with the nodes' logs stays.
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     row: { type: 'string', multiple: true, default: [] },
     keep: { type: 'boolean', default: false },
   },
 });
-const known = chapters.flatMap(({ rows }) => rows.map(({ name }) => name));
-for (const name of values.row) {
-  if (known.includes(name)) continue;
-  console.error(`there is no row "${name}": the rows are ${known.join(', ')}`);
+
+async function run(what = 'table', argument = '', second = ''): Promise<number> {
+  switch (what) {
+    case 'table': {
+      const unknown = values.row.find((name) => !rowNames.includes(name));
+      if (unknown) return refuse(`there is no row "${unknown}": the rows are ${rowNames.join(', ')}`);
+      return runTable(values.row, values.keep);
+    }
+    case 'load':
+      return runLoad(argument, values.keep);
+    case 'cuts':
+      await runCuts(Number(argument || 50), Number(second || 3), values.keep);
+      return 0;
+    default:
+      return refuse(`what is "${what}"? table, load or cuts`);
+  }
+}
+
+function refuse(sentence: string): never {
+  console.error(sentence);
   process.exit(2);
 }
 
-let site: Site | undefined;
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, async () => {
-    await site?.close();
-    process.exit(1);
-  });
-}
-
-async function runChapter({ probes, rows }: Chapter): Promise<RowResult[]> {
-  const wanted = rows.filter(({ name }) => values.row.length === 0 || values.row.includes(name));
-  if (wanted.length === 0) return [];
-  const results: RowResult[] = [];
-  try {
-    site = await Site.build(probes);
-    await site.start();
-    for (const row of wanted) {
-      const result = await runRow(site, row);
-      results.push(result);
-      console.log(line(result));
-      for (const problem of result.problems) console.log(`    ${problem}`);
-    }
-  } finally {
-    await site?.close({ keepFolder: values.keep });
-    if (values.keep) console.log(`the logs are in ${site?.folder}`);
-  }
-  return results;
-}
-
-function line({ condition, passed, toStateMs, toHealMs, problems }: RowResult): string {
-  const path = (node: 'node-a' | 'node-b') => passed[node].join(' > ') || 'unchanged';
-  const columns = [path('node-a'), path('node-b'), `${toStateMs}`, `${toHealMs}`];
-  return `| ${condition} | ${columns.join(' | ')} | ${problems.length === 0 ? 'ok' : 'WRONG'} |`;
-}
-
-console.log('| condition | leader | follower | ms to the state | ms to heal | |');
-console.log('|---|---|---|---|---|---|');
-const results: RowResult[] = [];
-for (const chapter of chapters) results.push(...(await runChapter(chapter)));
-const wrong = results.filter(({ problems }) => problems.length > 0);
-console.log(`\n${results.length - wrong.length} rows hold, ${wrong.length} do not`);
-process.exit(wrong.length > 0 ? 1 : 0);
+const wrong = await run(...positionals);
+if (wrong > 0) console.log(`\n${wrong} went wrong`);
+process.exit(wrong > 0 ? 1 : 0);

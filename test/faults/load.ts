@@ -1,0 +1,154 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoadAnswer } from './client-protocol.ts';
+import { type Part, parts } from './machine.ts';
+import { type NodeName, nodeNames } from './network.ts';
+import { judgeData } from './run-row.ts';
+import { recordsPrefix, type Site } from './site.ts';
+import { withSite } from './with-site.ts';
+
+/** Load before the fault and after the healing, in milliseconds. */
+const aroundMs = 2_000;
+const healLimitMs = 90_000;
+
+/** Something that goes wrong while a client on each side writes. */
+interface LoadFault {
+  name: string;
+  make: (site: Site) => unknown;
+  heal: (site: Site) => unknown;
+  lastsMs: number;
+}
+
+const cut = (seconds: number): LoadFault => ({
+  name: `link cut for ${seconds} s`,
+  make: ({ network }) => network.separate(true),
+  heal: ({ network }) => network.separate(false),
+  lastsMs: seconds * 1_000,
+});
+
+const oneWay = (deaf: NodeName, peer: NodeName): LoadFault => ({
+  name: `${deaf} does not hear ${peer}, 10 s`,
+  make: ({ network }) => network.lose(deaf, peer, 1),
+  heal: ({ network }) => network.loseNothing(deaf),
+  lastsMs: 10_000,
+});
+
+const loss = (percent: number): LoadFault => ({
+  name: `${percent} % loss each way, 20 s`,
+  make: ({ network }) => {
+    network.lose('node-a', 'node-b', percent / 100);
+    network.lose('node-b', 'node-a', percent / 100);
+  },
+  heal: ({ network }) => {
+    for (const node of nodeNames) network.loseNothing(node);
+  },
+  lastsMs: 20_000,
+});
+
+const flapping: LoadFault = {
+  name: 'link flaps at 1 Hz, 20 s',
+  make: async ({ network }) => {
+    for (let i = 0; i < 20; i++) {
+      network.separate(i % 2 === 0);
+      await delay(500);
+      network.separate(i % 2 !== 0);
+      await delay(500);
+    }
+  },
+  heal: ({ network }) => network.separate(false),
+  lastsMs: 0,
+};
+
+const killed = (node: NodeName, part: Part): LoadFault => ({
+  name: `kill -9 of the ${part} of ${node}`,
+  make: ({ machines }) => machines[node].signal(part, 'SIGKILL'),
+  // Its supervisor starts it again; a kube-apiserver has none here.
+  heal: ({ machines }) => (part === 'kube-apiserver' ? machines[node].startApiserver() : undefined),
+  lastsMs: 5_000,
+});
+
+const powerCut: LoadFault = {
+  name: 'both nodes lose power at once',
+  make: ({ machines }) => {
+    for (const node of nodeNames) machines[node].powerOff();
+  },
+  heal: (site) => Promise.all(nodeNames.map((node) => site.powerOn(node))),
+  lastsMs: 2_000,
+};
+
+const faults: LoadFault[] = [
+  ...[1, 5, 30].map(cut),
+  oneWay('node-a', 'node-b'),
+  oneWay('node-b', 'node-a'),
+  ...[5, 20, 30].map(loss),
+  flapping,
+  ...nodeNames.flatMap((node) => parts.map((part) => killed(node, part))),
+  powerCut,
+];
+
+interface LoadResult {
+  loads: Record<NodeName, LoadAnswer>;
+  passed: Record<NodeName, string[]>;
+  toHealMs: number;
+  problems: string[];
+}
+
+/**
+ * Runs each fault under load and prints what came of it.
+ * @param wanted part of the names of the faults; empty: all
+ * @returns how many went wrong
+ */
+export async function runLoad(wanted: string, keepLogs: boolean): Promise<number> {
+  return withSite({ keepLogs }, async (site) => {
+    console.log(
+      '| fault | states of node-a | states of node-b | acknowledged | longest gap, s | ms to heal | |',
+    );
+    console.log('|---|---|---|---|---|---|---|');
+    let wrong = 0;
+    for (const [index, fault] of faults.entries()) {
+      if (!fault.name.includes(wanted)) continue;
+      const result = await runFault(site, fault, index);
+      console.log(line(fault, result));
+      for (const problem of result.problems) console.log(`    ${problem}`);
+      if (result.problems.length > 0) wrong++;
+    }
+    return wrong;
+  });
+}
+
+async function runFault(site: Site, fault: LoadFault, index: number): Promise<LoadResult> {
+  const startMs = Date.now();
+  const problems: string[] = [];
+  const noteProblem = (error: Error) => void problems.push(error.message);
+  for (const node of nodeNames) {
+    await site.machines[node].client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
+  }
+  await delay(aroundMs);
+  await fault.make(site);
+  await delay(fault.lastsMs);
+  const healMs = Date.now();
+  await fault.heal(site);
+  await site.untilWell(healLimitMs).catch(noteProblem);
+  const toHealMs = Date.now() - healMs;
+  await delay(aroundMs);
+  const loads = {
+    'node-a': await site.machines['node-a'].client.stopLoad(),
+    'node-b': await site.machines['node-b'].client.stopLoad(),
+  };
+  const written = new Map(nodeNames.flatMap((node) => loads[node].acknowledged));
+  await judgeData(site, written).catch(noteProblem);
+  const passed = (node: NodeName) =>
+    site.machines[node].client.changesSince(startMs).map(({ state }) => state as string);
+  return { loads, passed: { 'node-a': passed('node-a'), 'node-b': passed('node-b') }, toHealMs, problems };
+}
+
+function line({ name }: LoadFault, { loads, passed, toHealMs, problems }: LoadResult): string {
+  const both = (of: (load: LoadAnswer) => unknown) => nodeNames.map((node) => of(loads[node])).join(' / ');
+  const columns = [
+    name,
+    ...nodeNames.map((node) => passed[node].join(' > ') || 'unchanged'),
+    both(({ acknowledged }) => acknowledged.length),
+    both(({ longestGapMs }) => (longestGapMs / 1_000).toFixed(1)),
+    toHealMs,
+  ];
+  return `| ${columns.join(' | ')} | ${problems.length === 0 ? 'ok' : 'WRONG'} |`;
+}
