@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Cluster } from '../../cli/cluster/cluster-file.ts';
+import { requestFault } from '../../cli/cluster/control-client.ts';
+import { everyKind } from './every-kind.ts';
+import {
+  newDataDir,
+  newPortBase,
+  removeDataDir,
+  type StartedCluster,
+  startCluster,
+  stopCluster,
+} from './start-cluster.ts';
+
+/**
+ * While the webhook runs no person is refused by the shim's sentence alone: every kind of object and every verb, on a follower
+ * whose link is cut, is either let through by both or refused by the webhook.
+ */
+
+interface Context {
+  dataDir: string;
+  started: StartedCluster;
+  cluster: Cluster;
+}
+const test = suite<Context>('who refuses, for every kind and verb');
+const follower = 'node-b';
+
+/** What can be created and is not tried: it is stored nowhere, or it needs certificates or a version of its own. */
+const notTried = [
+  'bindings',
+  'certificatesigningrequests.certificates.k8s.io',
+  'clustertrustbundles.certificates.k8s.io',
+  'devicetaintrules.resource.k8s.io',
+  'localsubjectaccessreviews.authorization.k8s.io',
+  'podcertificaterequests.certificates.k8s.io',
+  'selfsubjectaccessreviews.authorization.k8s.io',
+  'selfsubjectreviews.authentication.k8s.io',
+  'selfsubjectrulesreviews.authorization.k8s.io',
+  'storageversionmigrations.storagemigration.k8s.io',
+  'subjectaccessreviews.authorization.k8s.io',
+  'tokenreviews.authentication.k8s.io',
+];
+
+test.before(async (context) => {
+  context.dataDir = newDataDir();
+  context.started = await startCluster(context.dataDir, newPortBase());
+  context.cluster = context.started.read();
+});
+test.after(async ({ started, dataDir }) => {
+  await stopCluster(started);
+  removeDataDir(dataDir);
+});
+
+/** Runs kubectl on the follower; what it printed, also when it failed. */
+function kubectl({ cluster }: Context, args: string, objects: object[] = []): Promise<string> {
+  const kubeconfig = cluster.nodes.find(({ name }) => name === follower)?.kubeconfig ?? '';
+  return new Promise((resolve) => {
+    const child = execFile(
+      cluster.kubectl ?? '',
+      ['--kubeconfig', kubeconfig, ...args.split(' ')],
+      { timeout: 60_000 },
+      (_error, stdout, stderr) => resolve(stderr + stdout),
+    );
+    child.stdin?.end(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  });
+}
+
+/** Every line of kubectl is about one object: done, or refused by the webhook. @returns how many of each */
+function outcomes(printed: string, done: RegExp): { done: number; refused: number } {
+  const lines = printed.trim().split('\n');
+  const refused = lines.filter((line) => /denied the request: LeaderRX: node-b is /.test(line));
+  const others = lines.filter((line) => !refused.includes(line) && !line.startsWith('Warning: '));
+  const unexpected = others.filter((line) => !done.test(line));
+  assert.is(unexpected.length, 0, unexpected.join('\n'));
+  return { done: others.length, refused: refused.length };
+}
+
+test('there is an object of every kind, and all can be made while nothing is restricted', async (context) => {
+  await kubectl(context, 'create serviceaccount default');
+  const printed = await kubectl(context, 'create -f -', everyKind('old'));
+  const made = outcomes(printed, / created$/);
+  assert.equal(made, { done: everyKind('old').length, refused: 0 });
+  const tried = printed.matchAll(/^(\S+)\/\S+ created$/gm);
+  const types = new Set([...tried].map(([, type = '']) => type));
+  const served = (await kubectl(context, 'api-resources --verbs=create -o name')).trim().split('\n');
+  const singular = new Map<string, string>();
+  for (const line of (await kubectl(context, 'api-resources --no-headers --verbs=create'))
+    .trim()
+    .split('\n')) {
+    const words = line.split(/\s+/);
+    const group = (words.at(-3) ?? '').split('/').length > 1 ? `.${words.at(-3)?.split('/')[0]}` : '';
+    singular.set(`${words[0]}${group}`, `${words.at(-1)?.toLowerCase()}${group}`);
+  }
+  const missing = served.filter(
+    (type) => !types.has(singular.get(type) ?? type) && !type.endsWith('example.com'),
+  );
+  assert.equal(missing.sort(), notTried);
+});
+
+test('create, patch, patch of the status, and delete', async (context) => {
+  await requestFault(context.cluster.control, { fault: 'cut-link' });
+  const limit = Date.now() + 30_000;
+  while (!(await kubectl(context, 'create configmap probe --dry-run=server')).includes('LeaderRX')) {
+    assert.ok(Date.now() < limit, 'the follower is not restricted');
+  }
+  const count = everyKind('old').length;
+  const created = outcomes(await kubectl(context, 'create -f -', everyKind('fresh')), / created$/);
+  assert.is(created.done + created.refused, count);
+  const patch = '{"metadata":{"annotations":{"a":"b"}}}';
+  const patched = outcomes(
+    await kubectl(context, `patch -f - --type=merge -p ${patch}`, everyKind('old')),
+    / patched$/,
+  );
+  assert.is(patched.done + patched.refused, count);
+  outcomes(
+    await kubectl(context, `patch -f - --subresource=status --type=merge -p ${patch}`, everyKind('old')),
+    / patched( \(no change\))?$|\(NotFound\)/,
+  );
+  const deleted = outcomes(
+    await kubectl(context, 'delete -f - --wait=false', everyKind('old')),
+    / deleted( from \S+ namespace)?$/,
+  );
+  assert.is(deleted.done + deleted.refused, count);
+});
+
+test.run();
