@@ -14,6 +14,8 @@ export function createRegistry(eventLoopMonitoringPrecision = 10): Registry {
 
 export interface HealthEndpoints {
   registry: Registry;
+  /** Default: 127.0.0.1. */
+  host?: string;
   /** Null when the service lives; else one line that says what is wrong. */
   healthy: () => string | null;
   /** Null when the service can do its work; else one line that says what it waits for. */
@@ -21,7 +23,7 @@ export interface HealthEndpoints {
 }
 
 /**
- * Serves `/metrics`, `/healthz` and `/readyz` on 127.0.0.1.
+ * Serves `/metrics`, `/healthz` and `/readyz`.
  * @throws Error with code EADDRINUSE when the port is taken
  */
 export async function serveMetrics(port: number, endpoints: HealthEndpoints): Promise<Server> {
@@ -41,7 +43,7 @@ export async function serveMetrics(port: number, endpoints: HealthEndpoints): Pr
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, endpoints.host ?? '127.0.0.1', resolve);
   });
   return server;
 }

@@ -41,18 +41,15 @@ export async function startRealEtcd(): Promise<EtcdServer> {
 /** `twonode etcd`. */
 export async function startTwonodeEtcd(...flags: string[]): Promise<EtcdServer> {
   const port = await freePort();
-  return start(`127.0.0.1:${port}`, (dataDir) =>
+  return startTwonodeEtcdAt(`http://127.0.0.1:${port}`, ...flags);
+}
+
+/** `twonode etcd` on a client URL of one's own. */
+export function startTwonodeEtcdAt(url: string, ...flags: string[]): Promise<EtcdServer> {
+  return start(url.replace(/^https?:\/\//, ''), (dataDir) =>
     spawnTethered(
       process.execPath,
-      [
-        'bin/twonode.js',
-        'etcd',
-        '--listen-client-urls',
-        `http://127.0.0.1:${port}`,
-        '--data-dir',
-        dataDir,
-        ...flags,
-      ],
+      ['bin/twonode.js', 'etcd', '--listen-client-urls', url, '--data-dir', dataDir, ...flags],
       { deathSignal: 'KILL', stdio: ['ignore', 'pipe', 'pipe'] },
     ),
   );

@@ -1,39 +1,45 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { findBinary } from '../../shared/binaries/find.ts';
 import { connectBus } from '../../shared/bus.ts';
 import { onShutdown, UserError } from '../../shared/lifecycle.ts';
 import { createLogger } from '../../shared/logger.ts';
+import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
 import { startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { logStream } from '../../shared/nats-server/names.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { Backend, WriteMethod } from './backend.ts';
+import {
+  checkListenAddresses,
+  listenForClients,
+  parseClientUrl,
+  type TlsFlags,
+  tlsCredentials,
+} from './client-urls.ts';
 import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
-import { createGrpcServer, listen, noObserver } from './etcd/grpc-server.ts';
+import { registerCallMetrics } from './etcd/call-metrics.ts';
+import { createGrpcServer } from './etcd/grpc-server.ts';
 import { headerIdentity, idOf } from './etcd/identity.ts';
 import { LeaseExpiry } from './lease/expiry.ts';
 import { newLeaseIds } from './lease/ids.ts';
 import { LocalWrites } from './local-writes.ts';
 import { LogCleaner } from './log/cleaner.ts';
 import { beginEpoch, nextEpoch, openLog, openLogWriter } from './log/owned-log.ts';
+import { registerStoreMetrics } from './metrics.ts';
 import { Quota, streamBytesMax } from './quota.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 
 /** The flags of `twonode etcd`, with etcd's names. Sizes in bytes, intervals in milliseconds. */
-export interface EtcdOptions {
+export interface EtcdOptions extends TlsFlags {
   listenClientUrls: string[];
   dataDir: string;
   quotaBackendBytes: number;
   maxRequestBytes: number;
   watchProgressNotifyIntervalMs: number;
-  certFile?: string;
-  keyFile?: string;
-  trustedCaFile?: string;
-  clientCertAuth?: boolean;
+  /** Where `/metrics`, `/healthz` and `/readyz` are served; nowhere when it is not given. */
+  listenMetricsUrl?: string;
   logLevel: string;
 }
 
@@ -48,8 +54,11 @@ const stopLimitMs = 20_000;
  */
 export async function runEtcd(options: EtcdOptions): Promise<void> {
   const logger = createLogger('etcd', options.logLevel);
-  const addresses = options.listenClientUrls.map((url) => clientAddress(url, options.certFile !== undefined));
-  const credentials = serverCredentials(options);
+  const registry = createRegistry();
+  const addresses = options.listenClientUrls.map((url) => parseClientUrl(url, '--listen-client-urls'));
+  const metricsAddress = options.listenMetricsUrl ? metricsAddressOf(options.listenMetricsUrl) : null;
+  const credentials = tlsCredentials(options);
+  await checkListenAddresses(addresses, credentials);
   const dataDir = resolve(options.dataDir);
   const password = randomBytes(16).toString('hex');
   const ports = { nats: await freePort(), monitoring: await freePort() };
@@ -84,6 +93,10 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     epoch: epoch.number,
     replicated: () => Promise.resolve(),
     onVisible: (from, to) => watches.notify(from, to),
+    onFenced: (error) => {
+      logger.fatal({ err: error }, 'another process writes to this log');
+      process.exit(1);
+    },
   });
   await beginEpoch(commit, log.database, epoch);
 
@@ -138,13 +151,18 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     }),
     {
       maxMessageBytes: options.maxRequestBytes + grpcOverheadBytes,
-      observer: noObserver,
+      observer: registerCallMetrics(registry),
       onFault: (method, error) => logger.error({ err: error, method }, 'a call failed'),
     },
   );
-  for (const address of addresses) {
-    await listen(server, address, credentials).catch((error: Error) => {
-      throw new UserError(`cannot listen on ${address}: ${error.message}`);
+  for (const address of addresses) await listenForClients(server, address, credentials);
+  registerStoreMetrics(registry, backend);
+  if (metricsAddress) {
+    await serveMetrics(metricsAddress.port, {
+      registry,
+      host: metricsAddress.host,
+      healthy: () => (connection.isClosed() ? 'the connection to nats-server is closed' : null),
+      ready: () => null,
     });
   }
   onShutdown(logger, stopLimitMs, async () => {
@@ -157,44 +175,10 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
   process.stdout.write(`ready: etcd v3 on ${options.listenClientUrls.join(', ')}\n`);
 }
 
-/**
- * Host and port of a client URL, or the path of a unix socket, as gRPC takes them.
- * @throws UserError
- */
-export function clientAddress(text: string, tls: boolean): string {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new UserError(`--listen-client-urls: "${text}" is not a URL such as http://127.0.0.1:2379`);
-  }
-  if (url.protocol === 'unix:') return `unix:${url.pathname}`;
-  if (url.protocol !== (tls ? 'https:' : 'http:')) {
-    const wanted = tls
-      ? 'https:// (there is a --cert-file)'
-      : 'http:// (https needs --cert-file and --key-file)';
-    throw new UserError(`--listen-client-urls: "${text}" must begin with ${wanted}`);
-  }
-  if (url.port === '') throw new UserError(`--listen-client-urls: "${text}" has no port`);
-  return `${url.hostname}:${url.port}`;
-}
-
-/** @throws UserError when a file cannot be read */
-function serverCredentials(options: EtcdOptions): ServerCredentials {
-  const { certFile, keyFile, trustedCaFile, clientCertAuth = false } = options;
-  if (!certFile && !keyFile) return ServerCredentials.createInsecure();
-  if (!certFile || !keyFile) throw new UserError('--cert-file and --key-file must be given together');
-  if (clientCertAuth && !trustedCaFile) throw new UserError('--client-cert-auth needs --trusted-ca-file');
-  const read = (flag: string, file: string) => {
-    try {
-      return readFileSync(file);
-    } catch (error) {
-      throw new UserError(`${flag}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
-    }
-  };
-  return ServerCredentials.createSsl(
-    trustedCaFile ? read('--trusted-ca-file', trustedCaFile) : null,
-    [{ cert_chain: read('--cert-file', certFile), private_key: read('--key-file', keyFile) }],
-    clientCertAuth,
-  );
+/** @throws UserError */
+function metricsAddressOf(url: string): { host: string; port: number } {
+  const address = parseClientUrl(url, '--listen-metrics-urls');
+  if ('socket' in address || address.tls)
+    throw new UserError(`--listen-metrics-urls: "${url}" must be an http URL`);
+  return address;
 }

@@ -1,0 +1,114 @@
+import { lstatSync, readFileSync, rmSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { type Server, ServerCredentials } from '@grpc/grpc-js';
+import { UserError } from '../../shared/lifecycle.ts';
+import { requireFreePorts } from '../../shared/process/ports.ts';
+import { listen } from './etcd/grpc-server.ts';
+
+/** etcd's flags about TLS for clients: paths of PEM files. */
+export interface TlsFlags {
+  certFile?: string;
+  keyFile?: string;
+  trustedCaFile?: string;
+  clientCertAuth?: boolean;
+}
+
+/** Where clients connect to. */
+export type ListenAddress = { host: string; port: number; tls: boolean } | { socket: string; tls: boolean };
+
+/**
+ * Reads a client URL as etcd does: `http://host:port`, `https://host:port`, `unix:///path` or `unixs:///path`.
+ * @throws UserError
+ */
+export function parseClientUrl(text: string, flag: string): ListenAddress {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === 'unix:' || url?.protocol === 'unixs:') {
+    const socket = `${url.host}${url.pathname}`;
+    if (socket === '')
+      throw new UserError(`${flag}: "${text}" names no socket, such as unix:///run/etcd.sock`);
+    return { socket, tls: url.protocol === 'unixs:' };
+  }
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new UserError(`${flag}: "${text}" is not a URL such as http://127.0.0.1:2379`);
+  }
+  // A URL drops the port that is its scheme's own.
+  const port = url.port === '' ? /:(\d+)\/?$/.exec(text)?.[1] : url.port;
+  if (port === undefined) throw new UserError(`${flag}: "${text}" has no port`);
+  if (url.pathname !== '/' || url.search !== '')
+    throw new UserError(`${flag}: "${text}" must not have a path`);
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(port), tls: url.protocol === 'https:' };
+}
+
+/**
+ * The credentials of the TLS flags; null when there are none.
+ * @throws UserError when they do not go together, or when a file cannot be used
+ */
+export function tlsCredentials(flags: TlsFlags): ServerCredentials | null {
+  const { certFile, keyFile, trustedCaFile, clientCertAuth = false } = flags;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new UserError('--cert-file and --key-file go together: one of them is missing');
+  }
+  if (clientCertAuth && !trustedCaFile) throw new UserError('--client-cert-auth needs --trusted-ca-file');
+  if (!certFile || !keyFile) {
+    if (trustedCaFile) throw new UserError('--trusted-ca-file needs --cert-file and --key-file');
+    return null;
+  }
+  const cert = readPem('--cert-file', certFile);
+  const key = readPem('--key-file', keyFile);
+  const ca = trustedCaFile ? readPem('--trusted-ca-file', trustedCaFile) : null;
+  checkUsable(`--cert-file ${certFile} and --key-file ${keyFile}`, () => createSecureContext({ cert, key }));
+  if (ca) checkUsable(`--trusted-ca-file ${trustedCaFile}`, () => createSecureContext({ ca }));
+  return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], clientCertAuth);
+}
+
+function readPem(flag: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new UserError(`${flag}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+/** OpenSSL says what is wrong: no PEM, or a key of another certificate. */
+function checkUsable(what: string, use: () => void): void {
+  try {
+    use();
+  } catch (error) {
+    throw new UserError(`${what} cannot be used: ${(error as Error).message}`);
+  }
+}
+
+/** @throws UserError when a URL wants TLS and there is no certificate, or when its port is in use */
+export async function checkListenAddresses(
+  addresses: ListenAddress[],
+  tls: ServerCredentials | null,
+): Promise<void> {
+  const purpose = 'of --listen-client-urls';
+  for (const address of addresses) {
+    if (address.tls && !tls) throw new UserError('an https URL needs --cert-file and --key-file');
+    if ('port' in address) await requireFreePorts([{ host: address.host, port: address.port, purpose }]);
+  }
+}
+
+/** @throws UserError when it cannot listen there */
+export async function listenForClients(
+  server: Server,
+  address: ListenAddress,
+  tls: ServerCredentials | null,
+): Promise<void> {
+  const credentials = address.tls && tls ? tls : ServerCredentials.createInsecure();
+  if ('socket' in address) removeStaleSocket(address.socket);
+  const target = 'socket' in address ? `unix:${address.socket}` : hostPort(address);
+  await listen(server, target, credentials).catch((error: Error) => {
+    throw new UserError(`cannot listen on ${target}: ${error.message}`);
+  });
+}
+
+function hostPort({ host, port }: { host: string; port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** A process that was killed leaves its socket behind. etcd removes it, too. */
+function removeStaleSocket(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+}
