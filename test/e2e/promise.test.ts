@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Cluster } from '../../cli/cluster/cluster-file.ts';
@@ -25,6 +27,8 @@ interface Context {
 }
 const test = suite<Context>('who refuses, for every kind and verb');
 const follower = 'node-b';
+const run = promisify(execFile);
+const twonode = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
 /** What can be created and is not tried: it is stored nowhere, or it needs certificates or a version of its own. */
 const notTried = [
@@ -107,6 +111,7 @@ test('create, patch, patch of the status, and delete', async (context) => {
   const count = everyKind('old').length;
   const created = outcomes(await kubectl(context, 'create -f -', everyKind('fresh')), / created$/);
   assert.is(created.done + created.refused, count);
+  assert.ok(created.done > 0 && created.refused > 0);
   const patch = '{"metadata":{"annotations":{"a":"b"}}}';
   const patched = outcomes(
     await kubectl(context, `patch -f - --type=merge -p ${patch}`, everyKind('old')),
@@ -122,6 +127,24 @@ test('create, patch, patch of the status, and delete', async (context) => {
     / deleted( from \S+ namespace)?$/,
   );
   assert.is(deleted.done + deleted.refused, count);
+});
+
+/** A refusal gets older while the test runs. */
+const ageless = (text: string) => text.replace(/Z, \S+\)/, 'Z)');
+
+test('"twonode why" says the same without trying it', async (context) => {
+  const why = (...args: string[]) =>
+    run(process.execPath, [twonode, 'why', '--data-dir', context.dataDir, '--node', follower, ...args]).catch(
+      (error: { stdout: string; code: number }) => error,
+    );
+  const refused = await why('create', 'configmaps', 'never');
+  const printed = await kubectl(context, 'create configmap never');
+  const sentence = printed.slice(printed.indexOf('LeaderRX: ')).trim();
+  assert.is('code' in refused && refused.code, 1);
+  assert.is(ageless(refused.stdout.split('kubectl prints: ')[1] ?? '').trim(), ageless(sentence));
+  const allowed = await why('create', 'nodes', 'tried');
+  assert.match(allowed.stdout, /^node-b: yes\. LeaderRX: rule "nodes" allows CREATE nodes tried/);
+  assert.match(await kubectl(context, 'get node tried'), 'not found');
 });
 
 test.run();
