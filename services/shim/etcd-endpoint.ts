@@ -27,7 +27,7 @@ import { newLeaseIds } from './lease/ids.ts';
 import { LocalWrites } from './local-writes.ts';
 import { LogCleaner } from './log/cleaner.ts';
 import { beginEpoch, nextEpoch, openLog, openLogWriter } from './log/owned-log.ts';
-import { registerStoreMetrics } from './metrics.ts';
+import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
 import { Quota, streamBytesMax } from './quota.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 
@@ -91,6 +91,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     ...logOptions,
     log,
     epoch: epoch.number,
+    onWritten: registerLogMetrics(registry),
     replicated: () => Promise.resolve(),
     onVisible: (from, to) => watches.notify(from, to),
     onFenced: (error) => {

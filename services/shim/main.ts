@@ -13,7 +13,7 @@ import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
 import { createGrpcServer, listen } from './etcd/grpc-server.ts';
 import { streamManager } from './log/owned-log.ts';
-import { registerStoreMetrics } from './metrics.ts';
+import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
 import { FollowerNode } from './node/follower-node.ts';
 import { LeaderNode } from './node/leader-node.ts';
 import type { NodeContext, ShimNode } from './node/node.ts';
@@ -64,6 +64,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     lists: mutationLists(config, name),
     verifiedPoint: new VerifiedPoint(paths.shimFile, readBootId()),
     state: () => states.current(),
+    onWritten: registerLogMetrics(registry),
     onFacts: () => states.poke(),
     onLost: (error) => {
       // Started again it reads the log anew, and finds out what is true now.

@@ -116,6 +116,7 @@ export class RunningNode {
         this.#node?.stateChanged();
         for (const look of this.#waiting) look();
       },
+      onWritten: () => undefined,
       onLost: (error) => {
         throw error;
       },

@@ -101,6 +101,8 @@ export interface LogWriterOptions extends OwnedLogOptions {
   epoch: number;
   replicated: (sequence: number) => Promise<void>;
   onVisible: (from: number, to: number) => void;
+  /** Called with the seconds from a record's publication to its acknowledgement: it is on disk. */
+  onWritten: (seconds: number) => void;
   /** Called once when another writer has written to the log: this one takes nothing more. */
   onFenced: (error: Error) => void;
 }
@@ -114,7 +116,12 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     store: log.database.store,
     position: log.position,
     epoch: options.epoch,
-    publish: (record, lastSequence) => publisher.publish(record, lastSequence),
+    publish: async (record, lastSequence) => {
+      const startedMs = performance.now();
+      const sequence = await publisher.publish(record, lastSequence);
+      options.onWritten((performance.now() - startedMs) / 1_000);
+      return sequence;
+    },
     replicated: options.replicated,
     onLogged: (sequence, lastRevision) => log.records.add(sequence, lastRevision),
     onVisible: options.onVisible,

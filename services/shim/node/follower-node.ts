@@ -82,7 +82,6 @@ export class FollowerNode implements ShimNode {
       self: pair.self.name,
       peer: pair.peer.name,
       stream,
-      overlay: () => this.#overlay,
       onJoined: () => this.#joined(),
       onVisible: (from, to) => this.watches.notify(from, to),
       onMirrorDropped: () => {
@@ -102,17 +101,16 @@ export class FollowerNode implements ShimNode {
    */
   static async open(context: NodeContext): Promise<FollowerNode> {
     const node = new FollowerNode(context);
-    const { connection, manager } = context;
-    const mirror = await findStream(manager, stream);
-    const overlay = await findOverlay(connection);
+    const mirror = await findStream(context.manager, stream);
     if (mirror && mirror.state.last_seq > 0) {
-      const isWhole = await node.#serveMirror(
-        overlay?.baseSequence ?? mirror.state.last_seq,
-        overlay !== null,
-      );
-      node.#verified = isWhole && (await node.#isVerifiedPointThere());
+      try {
+        await node.#serveMirror(mirror.state.last_seq);
+        node.#verified = await node.#isVerifiedPointThere();
+      } catch (error) {
+        // It waits for the leader then, as one that never joined.
+        context.logger.error({ err: error }, 'the mirror cannot be served');
+      }
     }
-    if (overlay && node.#hasJoined) await node.#openOverlay(overlay.baseSequence);
     await node.#replication.start();
     return node;
   }
@@ -121,15 +119,14 @@ export class FollowerNode implements ShimNode {
     return { lists: this.#context.lists, node: this.#context.pair.self.name };
   }
 
-  /** Serves what the mirror holds; false when that is not whole: it waits for the leader then, as one that never joined. */
-  async #serveMirror(sequence: number, noFurther: boolean): Promise<boolean> {
-    try {
-      await this.#serveUpTo(sequence, { noFurther });
-      return true;
-    } catch (error) {
-      this.#context.logger.error({ err: error }, 'the mirror cannot be served');
-      return false;
-    }
+  /**
+   * Serves what the mirror holds, up to `last` at least; where there is an overlay, up to its base and the overlay on top.
+   * @throws Error when the mirror is not whole
+   */
+  async #serveMirror(last: number): Promise<void> {
+    const overlay = await findOverlay(this.#context.connection);
+    await this.#serveUpTo(overlay?.baseSequence ?? last, { noFurther: overlay !== null });
+    if (overlay) await this.#openOverlay(overlay.baseSequence);
   }
 
   get database(): Database {
@@ -261,6 +258,7 @@ export class FollowerNode implements ShimNode {
         identity: this.identity,
         newLeaseId: newLeaseIds(1),
         expiry: new LeaseExpiry(),
+        onWritten: this.#context.onWritten,
         onFenced: (error) => this.#context.onLost(error),
         onVisible: (from, to) => {
           this.watches.notify(from, to);
@@ -276,9 +274,9 @@ export class FollowerNode implements ShimNode {
   /** The leader has compared the logs: ours is a prefix of its own. */
   async #joined(): Promise<void> {
     this.#verified = true;
-    // With an overlay, the merge folds the mirror.
-    if ((!this.#hasJoined || this.#mustFold) && !this.#overlay)
-      await this.#serveUpTo(this.#replication.leaderSequence);
+    // With an open overlay, the merge folds the mirror.
+    const mustServe = !this.#hasJoined || this.#mustFold;
+    if (mustServe && !this.#overlay) await this.#serveMirror(this.#replication.leaderSequence);
     this.#mustFold = false;
     this.#saveVerifiedPoint();
     this.#factsChanged();

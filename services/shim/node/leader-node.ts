@@ -213,6 +213,7 @@ export class LeaderNode implements ShimNode {
       logger,
       log: this.#log,
       epoch: epoch.number,
+      onWritten: this.#context.onWritten,
       replicated: (sequence) => this.#replication.replicated.wait(sequence),
       onVisible: (from, to) => {
         this.watches.notify(from, to);

@@ -22,6 +22,8 @@ export interface NodeContext {
   onFacts: () => void;
   /** Called when this process cannot go on with its log: another one writes to it, or a record cannot be used. */
   onLost: (error: Error) => void;
+  /** Called with the seconds that each record took until it was on disk. */
+  onWritten: (seconds: number) => void;
   logger: Logger;
 }
 

@@ -42,6 +42,7 @@ export interface OverlayOptions {
   expiry: LeaseExpiry;
   onVisible: (from: number, to: number) => void;
   onFenced: (error: Error) => void;
+  onWritten: (seconds: number) => void;
   logger: Logger;
 }
 
@@ -120,7 +121,7 @@ export class Overlay {
 
   /** Takes writes (again). */
   async unseal(newAtSequence: number | null = null): Promise<void> {
-    const { connection, database, quotaBytes, onVisible, onFenced, logger } = this.#options;
+    const { connection, database, quotaBytes, onVisible, onFenced, onWritten, logger } = this.#options;
     const commit = await openLogWriter({
       connection,
       stream,
@@ -132,6 +133,7 @@ export class Overlay {
       replicated: () => Promise.resolve(),
       onVisible,
       onFenced,
+      onWritten,
     });
     if (newAtSequence !== null) {
       const revision = nextOddBand(database.store.head);
