@@ -2,10 +2,12 @@ import type { Backend, WriteMethod } from '../backend.ts';
 import { checkRange, range } from '../kv/range.ts';
 import { writeRangeResponse } from '../kv/responses.ts';
 import { Writer } from '../protobuf/wire.ts';
-import { EtcdError, etcdErrors, unimplemented } from './errors.ts';
+import { etcdErrors, unimplemented } from './errors.ts';
+import { health } from './health.ts';
 import { headerAt } from './identity.ts';
 import { maintenance } from './maintenance.ts';
-import { healthCheckResponse, memberListResponse, rangeRequest } from './messages.ts';
+import { memberListResponse, rangeRequest } from './messages.ts';
+import { reflection } from './reflection.ts';
 import { requireLeader } from './require-leader.ts';
 import type { Service, StreamCall, Unary } from './transport.ts';
 import { WatchStream } from './watch-stream.ts';
@@ -32,7 +34,7 @@ export function etcdServices(options: ApiOptions): Service[] {
     maintenance(options.backend, writing(options, 'Alarm')),
     cluster(options),
   ];
-  return [...requireLeader(services, options.backend.cluster), health(options)];
+  return [...requireLeader(services, options.backend.cluster), health(options.backend), ...reflection()];
 }
 
 function kv(options: ApiOptions): Service {
@@ -159,24 +161,4 @@ function cluster({ backend }: ApiOptions): Service {
 
 function refused(method: string): Unary {
   return () => Promise.reject(unimplemented(method));
-}
-
-/** gRPC health checking: serving whenever reads can be answered. */
-function health({ backend }: ApiOptions): Service {
-  return {
-    name: 'grpc.health.v1.Health',
-    unary: {
-      Check: async () => {
-        const serving = await backend.linearizable().then(
-          () => true,
-          (error: unknown) => {
-            if (error instanceof EtcdError) return false;
-            throw error;
-          },
-        );
-        return healthCheckResponse.encode({ status: serving ? 1 : 2 });
-      },
-    },
-    streaming: {},
-  };
 }

@@ -1,0 +1,40 @@
+import type { Backend } from '../backend.ts';
+import { EtcdError } from './errors.ts';
+import { healthCheckResponse } from './messages.ts';
+import type { Service, StreamCall } from './transport.ts';
+
+/** `HealthCheckResponse.ServingStatus`. */
+const servingStatus = { serving: 1, notServing: 2 } as const;
+/** How often a health Watch looks, in milliseconds. */
+const watchIntervalMs = 1_000;
+
+/** gRPC health checking (grpc/health/v1/health.proto): serving whenever reads can be answered. */
+export function health(backend: Backend): Service {
+  const look = () =>
+    backend.linearizable().then(
+      () => servingStatus.serving,
+      (error: unknown) => {
+        if (error instanceof EtcdError) return servingStatus.notServing;
+        throw error;
+      },
+    );
+  return {
+    name: 'grpc.health.v1.Health',
+    unary: { Check: async () => healthCheckResponse.encode({ status: await look() }) },
+    streaming: { Watch: (call) => call.onMessage(() => watch(call, look)) },
+  };
+}
+
+/** Tells the status at once, and whenever it changes. */
+function watch(call: StreamCall, look: () => Promise<number>): void {
+  let told = 0;
+  const tell = async () => {
+    const status = await look();
+    if (status !== told) call.write(healthCheckResponse.encode({ status }));
+    told = status;
+  };
+  const run = () => tell().catch((error: Error) => call.end(error));
+  const timer = setInterval(run, watchIntervalMs);
+  call.onClose(() => clearInterval(timer));
+  void run();
+}
