@@ -55,6 +55,7 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
   const lists = mutationLists(config, node);
   const policy = { lists, classValue: classes.value };
   const app = createApp({ policy, metrics, state, now: Date.now, logger });
+  const reconciler = await createReconciler(config, node, { lists, classes, state, certificates, logger });
   const server = await serve(app, ports.webhook, certificates.current.leaf, (code) =>
     logger.debug({ code }, 'a TLS handshake failed'),
   );
@@ -64,7 +65,7 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
     ready: () => (state() ? null : 'waits for the state of the node'),
   });
   const renewal = setInterval(() => void renew(certificates, server, register, logger), renewalIntervalMs);
-  const reconciler = startReconciler(config, node, { lists, classes, state, certificates, logger });
+  void reconciler?.run();
   let connection: NatsConnection | undefined;
   onShutdown(logger, stopLimitMs, async () => {
     clearInterval(renewal);
@@ -87,32 +88,28 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
 }
 
 /** Null where the configuration names no kubeconfig. */
-function startReconciler(
+async function createReconciler(
   config: TwoNodeConfiguration,
   node: string,
   parts: Pick<ReconcilerOptions, 'lists' | 'classes' | 'state' | 'logger'> & {
     certificates: ServingCertificates;
   },
-): Reconciler | null {
+): Promise<Reconciler | null> {
   const { kubeconfig, registration } = config.kubernetes;
   if (kubeconfig === undefined) return null;
   const { certificates, ...options } = parts;
   const port = nodePair(config, node).self.ports.webhook;
-  const reconciler = new Reconciler({
+  // Only where it is used, and before anything is answered: the client is large, and to read it blocks for a second.
+  const { connectKubernetes } = await import('./kubernetes/api.ts');
+  return new Reconciler({
     ...options,
-    // Read only where it is used: the client is large.
-    connect: async () => {
-      const { connectKubernetes } = await import('./kubernetes/api.ts');
-      return connectKubernetes(kubeconfig.replaceAll('{node}', node));
-    },
+    connect: () => connectKubernetes(kubeconfig.replaceAll('{node}', node)),
     register:
       registration === 'manifest'
         ? null
         : (api) =>
             registerObject(api, { node, port, bundle: caBundle(certificates.current), nowMs: Date.now() }),
   });
-  void reconciler.run();
-  return reconciler;
 }
 
 /** Follows the state of the own node. */

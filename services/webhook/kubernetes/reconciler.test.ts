@@ -30,7 +30,7 @@ function start(change: Partial<KubernetesApi> = {}) {
   };
   const classes = new PriorityClassValues();
   const reconciler = new Reconciler({
-    connect: async () => api,
+    connect: () => api,
     lists,
     classes,
     state: () => current,
@@ -108,7 +108,7 @@ test('a call that fails stops no other, is logged once without what the API said
   assert.not.match(logged[0] ?? '', 'hunter2');
   down = false;
   await tell(alone);
-  assert.equal(logged.slice(1), ['the kube-apiserver answers the webhook again']);
+  assert.equal(logged.slice(1), ['the kube-apiserver takes what the webhook tells it']);
 });
 
 test('at most 16 events wait', async () => {

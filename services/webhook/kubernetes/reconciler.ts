@@ -14,7 +14,7 @@ const retryMs = 1_000;
 
 export interface ReconcilerOptions {
   /** Opens the API; called again until it succeeds. @throws Error while there is no kubeconfig */
-  connect: () => Promise<KubernetesApi>;
+  connect: () => KubernetesApi;
   lists: MutationLists;
   classes: PriorityClassValues;
   /** The state of this node; null when it is not known. */
@@ -73,7 +73,7 @@ export class Reconciler {
   async #runOnce(): Promise<void> {
     const { classes, register } = this.#options;
     const calls = async () => {
-      this.#api ??= await this.#options.connect();
+      this.#api ??= this.#options.connect();
       const api = this.#api;
       return Promise.allSettled([
         api.priorityClasses().then((found) => classes.replace(found)),
@@ -93,7 +93,7 @@ export class Reconciler {
     if (fault === this.#fault) return;
     this.#fault = fault;
     const { logger } = this.#options;
-    if (fault === null) logger.info('the kube-apiserver answers the webhook again');
+    if (fault === null) logger.info('the kube-apiserver takes what the webhook tells it');
     else logger.warn({ fault }, 'the kube-apiserver does not take what the webhook tells it');
   }
 
