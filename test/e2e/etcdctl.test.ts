@@ -1,8 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readSnapshot } from '../../services/shim/snapshot.ts';
 import { findBinary } from '../../shared/binaries/find.ts';
 import { EtcdClient } from '../etcd-client.ts';
 import { type EtcdServer, end, startTwonodeEtcd } from '../etcd-servers.ts';
@@ -114,6 +118,18 @@ test('endpoint status, health, member list, compaction', async (context) => {
     (error: { stderr: string }) => error.stderr,
   );
   assert.match(old, 'etcdserver: mvcc: required revision has been compacted');
+});
+
+test('snapshot save', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'twonode-snapshot-'));
+  const file = join(folder, 'snapshot');
+  const client = new EtcdClient(context.server.address);
+  for (let i = 0; i < 3; i++) await client.put({ key: `snap/${i}`, value: 'x'.repeat(1024 * 1024) });
+  client.close();
+  assert.match(await etcdctl(context, 'snapshot', 'save', file), 'Snapshot saved at');
+  const { store } = readSnapshot(readFileSync(file));
+  assert.is(store.count({ key: 'snap/', end: 'snap0', revision: store.visible }), 3);
+  rmSync(folder, { recursive: true });
 });
 
 test('a full store: alarm, deletions, compaction, disarm', async (context) => {

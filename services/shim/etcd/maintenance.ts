@@ -13,6 +13,7 @@ import {
   moveLeaderRequest,
   statusResponse,
 } from './messages.ts';
+import { snapshotStream } from './snapshot-stream.ts';
 import type { Service, Unary } from './transport.ts';
 import { etcdVersion } from './version.ts';
 
@@ -46,7 +47,7 @@ export function maintenance(backend: Backend, writeAlarm: Unary): Service {
       MoveLeader: async (request) => moveLeader(backend, moveLeaderRequest.decode(request).targetId),
       Downgrade: () => Promise.reject(unimplemented('Downgrade')),
     },
-    streaming: {},
+    streaming: { Snapshot: snapshotStream(backend) },
   };
 }
 
