@@ -39,6 +39,7 @@ export class Machine {
   readonly #root: string;
   readonly #store: string;
   #run: ChildProcess | undefined;
+  #poweredOnMs = 0;
   #apiserver: ChildProcess | undefined;
 
   constructor(options: MachineOptions) {
@@ -61,6 +62,7 @@ export class Machine {
   powerOn(): void {
     const { node, configFile } = this.#options;
     writeFileSync(this.#kernelFile('boot-id'), `${randomUUID()}\n`);
+    this.#poweredOnMs = Date.now();
     this.setLoad(0.1);
     this.setAvailableMemory(80);
     this.#run = this.#spawn('node.log', [
@@ -72,6 +74,11 @@ export class Machine {
       '--node',
       node,
     ]);
+  }
+
+  /** When power last came, in milliseconds since the Unix epoch. */
+  get poweredOnMs(): number {
+    return this.#poweredOnMs;
   }
 
   /** Whether `twonode run` was started and has not ended. */

@@ -247,6 +247,12 @@ const usual: Chapter = {
       ({ machines }, node) => machines[node].fillStore(0.98),
       ({ machines }, node) => machines[node].emptyStore(),
     ),
+    ...localFailure(
+      'storage-none',
+      'not one byte of storage left',
+      ({ machines }, node) => machines[node].fillStore(1),
+      ({ machines }, node) => machines[node].emptyStore(),
+    ),
   ],
 };
 

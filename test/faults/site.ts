@@ -139,10 +139,11 @@ export class Site {
       .join(', ');
   }
 
-  /** What a node says, unless that is too old. */
+  /** What a node says, unless that is too old, or from before it lost power. */
   fresh(node: NodeName) {
-    const last = this.machines[node].client.last;
-    return last && Date.now() - last.atMs < freshMs ? last.state : null;
+    const { client, poweredOnMs } = this.machines[node];
+    const { last } = client;
+    return last && last.atMs > Math.max(poweredOnMs, Date.now() - freshMs) ? last.state : null;
   }
 
   /** Ends everything and removes it. @param keepFolder for a look at the logs */
