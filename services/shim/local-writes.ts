@@ -158,9 +158,16 @@ export class LocalWrites implements Writes {
     if (costBytes === 0) return;
     if (database.alarms.isRaised('NOSPACE')) throw etcdErrors.noSpace();
     if (quota.take(costBytes)) return;
-    return this.#raiseNoSpace().then(() => {
-      throw etcdErrors.noSpace();
-    });
+    return this.#takeLastRoom(costBytes);
+  }
+
+  /** Cleaning may have freed space since the log's size was asked for. */
+  async #takeLastRoom(costBytes: number): Promise<void> {
+    const { quota } = this.#options;
+    await quota.refresh();
+    if (quota.take(costBytes)) return;
+    await this.#raiseNoSpace();
+    throw etcdErrors.noSpace();
   }
 
   /** The alarm may itself find no room; then it is raised by the next write that needs some. */

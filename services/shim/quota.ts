@@ -20,6 +20,7 @@ export class Quota {
   readonly #timer: NodeJS.Timeout;
   #sizeBytes = 0;
   #writtenBytes = 0;
+  #refreshing: Promise<void> | null = null;
 
   /** @param logBytes the log's size on disk; a failure leaves the last one in force */
   constructor(quotaBytes: number, logBytes: () => Promise<number>) {
@@ -33,7 +34,15 @@ export class Quota {
     clearInterval(this.#timer);
   }
 
-  async refresh(): Promise<void> {
+  /** Asks for the size of the log now. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refreshOnce().finally(() => {
+      this.#refreshing = null;
+    });
+    return this.#refreshing;
+  }
+
+  async #refreshOnce(): Promise<void> {
     const before = this.#writtenBytes;
     const size = await this.#logBytes().catch(() => null);
     if (size === null) return;

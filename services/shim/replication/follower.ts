@@ -12,7 +12,6 @@ import { chainOf } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
 import type { Database } from '../store/database.ts';
 import { MirrorFold } from './mirror-fold.ts';
-import type { Overlay } from './overlay.ts';
 import {
   commitSchema,
   forwardedWriteHeaders,
@@ -46,8 +45,6 @@ export interface FollowerReplicationOptions {
   peer: string;
   stream: string;
   logger: Logger;
-  /** What this node wrote alone and has not merged yet. */
-  overlay: () => Overlay | null;
   /** Called when the leader has found our log to be a prefix of its own. */
   onJoined: () => Promise<void>;
   /** Called when revisions of the served database became visible. */
@@ -194,15 +191,11 @@ export class FollowerReplication {
     return this.#fold === fold;
   }
 
-  /**
-   * Takes nothing more of what the mirror brings: the overlay stands on what is folded now. The leader must be told of it
-   * before anything else, so the session is over.
-   */
+  /** Takes nothing more of what the mirror brings: the overlay stands on what is folded now. */
   freeze(): void {
     this.#fold?.stop();
-    this.#frozen = true;
-    this.#session = null;
     this.#show();
+    this.#frozen = true;
     this.#gate.release();
   }
 
@@ -231,7 +224,8 @@ export class FollowerReplication {
   /** Shows readers what is acknowledged; all of it while the leader is away, since the mirror holds only what is in the log. */
   #show(): void {
     const store = this.#fold?.database.store;
-    if (!store) return;
+    // Frozen, the overlay's writer shows what it has on disk.
+    if (!store || this.#frozen) return;
     const before = store.visible;
     store.show(this.linkWorks ? Math.min(this.#committed, store.head) : store.head);
     if (store.visible > before) this.#options.onVisible(before, store.visible);
@@ -289,17 +283,10 @@ export class FollowerReplication {
 
   /** Asks the leader to compare the logs; on its word the mirror is made, or goes on. */
   async #hello(): Promise<void> {
-    const { self, overlay, logger, onJoined } = this.#options;
+    const { self, logger, onJoined } = this.#options;
     const point = await this.#mirrorPoint();
-    const alone = overlay();
     const epoch = this.database?.epoch?.id ?? '';
-    const hello = {
-      v: 1,
-      node: self,
-      point,
-      epoch,
-      overlay: alone && { id: alone.id, revision: alone.revision },
-    };
+    const hello = { v: 1, node: self, point, epoch };
     const answer = helloAnswerSchema.parse(await this.#ask('hello', JSON.stringify(hello), helloTimeoutMs));
     if (!answer.ok) {
       if (answer.reason !== 'starting' && this.#refusal !== answer.text) {

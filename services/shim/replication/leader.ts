@@ -11,7 +11,6 @@ import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { chainOf } from '../log/record.ts';
 import { jetStreamError, jetStreamErrorCode, readMessage } from '../log/stream.ts';
 import type { Database, Epoch } from '../store/database.ts';
-import { nextEvenBand } from '../store/revision-band.ts';
 import { mergeBatch } from './merge.ts';
 import {
   type Hello,
@@ -147,7 +146,6 @@ export class LeaderReplication {
     await onCompared();
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
-    if (hello.overlay) await this.#jumpAbove(session, hello.overlay.revision);
     await this.#feedMirror(sequence + 1);
     return {
       ok: true,
@@ -185,16 +183,6 @@ export class LeaderReplication {
     const from = database.epochs[at]?.firstSequence ?? Number.POSITIVE_INFINITY;
     const to = database.epochs[at + 1]?.firstSequence ?? Number.POSITIVE_INFINITY;
     return at >= 0 && point.sequence >= from && point.sequence < to;
-  }
-
-  /** After a split the leader goes on above everything that either side may have used. */
-  async #jumpAbove({ commit }: Session, revision: number): Promise<void> {
-    const { store } = this.#options.database;
-    if (store.head >= revision) return;
-    const target = nextEvenBand(revision);
-    store.jump(target);
-    await commit.append([{ kind: 'jump', revision: target }]);
-    this.#options.logger.info({ revision: target }, 'the revision jumped: the follower wrote alone');
   }
 
   async #deleteConsumer(): Promise<void> {

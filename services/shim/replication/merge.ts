@@ -2,6 +2,7 @@ import type { GroupCommit } from '../log/group-commit.ts';
 import type { Entry } from '../log/record.ts';
 import { type Database, isRecorded } from '../store/database.ts';
 import { readValue } from '../store/key-value.ts';
+import { nextEvenBand } from '../store/revision-band.ts';
 import type { Store } from '../store/store.ts';
 import type { Version } from '../store/version.ts';
 import type { MergeEntry } from './protocol.ts';
@@ -35,14 +36,23 @@ export async function mergeBatch(
 ): Promise<void> {
   // All of it is in the log already: the follower did not hear the answer.
   if ((database.merged.get(batch.overlay) ?? 0) >= batch.revision) return commit.settled();
+  const jump = jumpAbove(database.store, batch.revision);
   const before = new Map(database.mergedKeys);
   // It says in the log whose keys follow; the base has been compared when the follower said hello.
-  const entries: Entry[] = [{ kind: 'overlay', id: batch.overlay, baseSequence: 0 }];
+  const entries: Entry[] = [...jump, { kind: 'overlay', id: batch.overlay, baseSequence: 0 }];
   database.beginMerge(batch.overlay);
   for (const entry of batch.entries) mergeKey(database, entry, entries);
   if (batch.last) entries.push({ kind: 'merged', overlay: batch.overlay, position: batch.revision });
   await commit.append(entries, () => database.restoreMerge(before));
   if (batch.last) database.applyEntry({ kind: 'merged', overlay: batch.overlay, position: batch.revision });
+}
+
+/** After a split the leader goes on above everything that either side may have used. */
+function jumpAbove(store: Store, revision: number): Entry[] {
+  if (store.head >= revision) return [];
+  const target = nextEvenBand(revision);
+  store.jump(target);
+  return [{ kind: 'jump', revision: target }];
 }
 
 function mergeKey(database: Database, entry: MergeEntry, entries: Entry[]): void {

@@ -24,8 +24,6 @@ export const helloSchema = z.object({
   point: pointSchema,
   /** Id of the newest epoch in this follower's log, empty when it has none. */
   epoch: z.string(),
-  /** What this follower wrote alone: the overlay's id and its newest revision. */
-  overlay: z.object({ id: z.string(), revision: z.number().int().positive() }).nullable(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 
