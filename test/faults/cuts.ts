@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { NodeClient } from './node-client.ts';
 import { recordsPrefix, type Site } from './site.ts';
 import { withSite } from './with-site.ts';
 
 const stateLimitMs = 10_000;
 const healLimitMs = 60_000;
+const writeEveryMs = 50;
 interface Cut {
   /** From the cut to the follower's change to LeaderRX. */
   toState: number;
@@ -51,7 +53,7 @@ async function oneCut(site: Site, index: number): Promise<Cut> {
   const { client } = site.machines['node-b'];
   const cutMs = Date.now();
   site.network.separate(true);
-  const write = client.put(`${recordsPrefix}cuts/${index}`, 'alone').then(() => Date.now());
+  const write = firstWrite(client, `${recordsPrefix}cuts/${index}`);
   await site.untilStates({ 'node-a': 'Leader', 'node-b': 'LeaderRX' }, stateLimitMs);
   const writtenMs = await write;
   const mendMs = Date.now();
@@ -64,4 +66,22 @@ async function oneCut(site: Site, index: number): Promise<Cut> {
     toWrite: writtenMs - cutMs,
     toFollower: changedMs('Follower') - mendMs,
   };
+}
+
+/**
+ * Begins a write every 50 ms until one is acknowledged: those that were forwarded into the dead link end as unknown, seconds later.
+ * @returns when the first one was acknowledged
+ */
+async function firstWrite(client: NodeClient, key: string): Promise<number> {
+  let firstMs: number | undefined;
+  for (let i = 0; firstMs === undefined; i++) {
+    client.put(`${key}/${i}`, 'alone').then(
+      () => {
+        firstMs ??= Date.now();
+      },
+      () => undefined,
+    );
+    await delay(writeEveryMs);
+  }
+  return firstMs;
 }
