@@ -3,7 +3,7 @@ import type { Machine } from './machine.ts';
 import { type NodeName, nodeNames } from './network.ts';
 import type { ExpectedStates, ExpectedWarning, Site } from './site.ts';
 
-/** A row of the table that must hold (design section 4.1), made on a real site. */
+/** A row of the table that must hold (docs/states.md), made on a real site. */
 export interface Row {
   /** For `--row`. */
   name: string;

@@ -69,7 +69,7 @@ export interface Known {
   readonly proberUntilMs: number;
 }
 
-/** `ttl_ms` of the beat signal (design section 5): a prober that says nothing for longer is silent. */
+/** `ttl_ms` of the beat signal: a prober that says nothing for longer is silent. */
 const beatTtlMs = 3_000;
 
 /** What a shim knows that starts now. */

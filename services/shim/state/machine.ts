@@ -24,7 +24,7 @@ import { type Facts, judge, type Verdict } from './rules.ts';
 import { type Warning, warningsAt } from './warnings.ts';
 
 /**
- * The state machine of one node (design section 4): pure, no clock, no I/O. In goes what was heard, with the time; out come the
+ * The state machine of one node (docs/states.md): pure, no clock, no I/O. In goes what was heard, with the time; out come the
  * machine that follows and what is to be done. `known.ts` gathers what is heard, `facts.ts` says what it means now,
  * `rules.ts` judges.
  */

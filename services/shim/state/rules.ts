@@ -2,7 +2,7 @@ import type { NodeState, Role } from '../../../shared/node.ts';
 import type { Reason } from '../../../shared/reasons.ts';
 
 /**
- * The rules of design section 4.2: from what is known now to what the node may do. Pure, over a small record, so that every
+ * The rules of docs/states.md: from what is known now to what the node may do. Pure, over a small record, so that every
  * combination can be enumerated. Nothing here knows of clocks, signals or messages: see `facts.ts` for how they become facts.
  */
 

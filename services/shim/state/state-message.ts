@@ -3,7 +3,7 @@ import type { NodeState } from '../../../shared/node.ts';
 import { type Reason, reasonText } from '../../../shared/reasons.ts';
 import type { Machine } from './machine.ts';
 
-/** `ttl_ms` of a state message (design section 5). */
+/** `ttl_ms` of a state message. */
 const stateTtlMs = 3_000;
 
 /** The state in force, as the shim's other parts and people see it. */

@@ -1,7 +1,7 @@
 import type { NodeState } from '../../../shared/node.ts';
 
 /**
- * The table that must hold (design section 4.1), as data. `commands` make the condition on two healthy nodes (node-a is the
+ * The table that must hold (docs/states.md), as data. `commands` make the condition on two healthy nodes (node-a is the
  * configured leader) in the language of `simulation/pair.ts`; the states are those that the nodes settle in. `off` is a
  * node without power: its peer shows it as Impaired.
  */
