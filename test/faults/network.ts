@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /**
  * The network of a site: two nodes and a gateway, each in a network namespace of its own with one NIC, on a bridge in a fourth
@@ -24,6 +24,7 @@ export class Network {
   readonly #made: Place[] = [];
 
   constructor() {
+    removeLeftovers();
     for (const place of places) {
       run('ip', 'netns', 'add', this.namespace(place));
       this.#made.push(place);
@@ -122,6 +123,16 @@ export class Network {
     this.ip(place, 'address', 'add', `${addresses[place]}/24`, 'dev', 'eth0');
     this.ip(place, 'link', 'set', 'eth0', 'up');
     if (place !== 'gateway') this.ip(place, 'route', 'add', 'default', 'via', addresses.gateway);
+  }
+}
+
+/** Removes the namespaces of runs that were killed before they could: those of processes that are gone, with nothing in them. */
+function removeLeftovers(): void {
+  const owned = /^twonode-(\d+)-\S+/;
+  for (const line of run('ip', 'netns', 'list').split('\n')) {
+    const [name, pid] = owned.exec(line) ?? [];
+    if (!name || existsSync(`/proc/${pid}`)) continue;
+    if (run('ip', 'netns', 'pids', name).trim() === '') run('ip', 'netns', 'del', name);
   }
 }
 
