@@ -103,6 +103,7 @@ export class RunningNode {
     const paths = nodePaths(this.#config, this.#name);
     mkdirSync(paths.root, { recursive: true });
     this.#connection = await this.#servers.connect(this.#name, 'services');
+    const logger = pino({ level: process.env.TWONODE_TEST_LOG ?? 'silent' });
     const context: NodeContext = {
       config: this.#config,
       pair,
@@ -117,10 +118,8 @@ export class RunningNode {
         for (const look of this.#waiting) look();
       },
       onWritten: () => undefined,
-      onLost: (error) => {
-        throw error;
-      },
-      logger: pino({ level: process.env.TWONODE_TEST_LOG ?? 'silent' }),
+      onLost: (error) => logger.fatal({ err: error }, 'the log is lost'),
+      logger,
     };
     const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
     this.#node = await open(context);
