@@ -24,7 +24,7 @@ import { freePort } from '../../shared/process/ports.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { subjects } from '../../shared/subjects.ts';
-import { end, startRealEtcd } from '../etcd-servers.ts';
+import { end, startTwonodeEtcd } from '../etcd-servers.ts';
 
 /** The node before whose kube-apiserver the webhook stands. */
 export const node = 'node-b';
@@ -38,7 +38,7 @@ const editor = `sed -i 's/^  a: .*/  a: edited/'`;
 
 type Registration = TwoNodeConfiguration['kubernetes']['registration'];
 
-/** A kube-apiserver on a real etcd with the webhook before it. The test plays the shim: it tells the state. */
+/** A kube-apiserver on `twonode etcd` with the webhook before it. The test plays the shim: it tells the state. */
 export interface GuardedApiserver {
   /** Runs kubectl, also when it fails. @returns exit status, and stderr and stdout */
   kubectl(args: string[], input?: string): Promise<{ status: number; output: string }>;
@@ -54,7 +54,7 @@ export async function startGuardedApiserver(
   registration: Registration = 'manifest',
 ): Promise<GuardedApiserver> {
   const dataDir = mkdtempSync(join(tmpdir(), 'twonode-guarded-'));
-  const etcd = await startRealEtcd();
+  const etcd = await startTwonodeEtcd();
   const text = await configurationText(dataDir, Number(etcd.address.split(':')[1]), registration);
   const file = join(dataDir, 'twonode.yaml');
   writeFileSync(file, text);

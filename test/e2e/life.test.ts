@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Cluster } from '../../cli/cluster/cluster-file.ts';
+import { findBinary } from '../../shared/binaries/find.ts';
+import { EtcdClient } from '../etcd-client.ts';
 import { newDataDir, newPortBase, removeDataDir, startCluster, stopCluster } from './start-cluster.ts';
 
 // The life of a cluster of `npm start`: what it says, what it leaves behind, what it keeps.
@@ -132,6 +134,29 @@ test('after the kill it starts again with its data', async ({ dataDir, portBase 
   );
   assert.is(stdout, 'the-first-start');
   await stopCluster(started);
+});
+
+test('without a way to get kube-apiserver it runs the rest, and says how to point a k3s at it', async ({
+  portBase,
+}) => {
+  const dataDir = newDataDir();
+  const nowhere = newDataDir();
+  const { PATH: _, ...environment } = process.env;
+  const started = await startCluster(dataDir, portBase, {
+    ...environment,
+    // No Go there, and nothing in the cache.
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    TWONODE_CACHE: nowhere,
+    TWONODE_NATS_SERVER: await findBinary('nats-server'),
+  });
+  assert.match(started.output(), '--datastore-endpoint=http://127.0.0.1:');
+  const client = new EtcdClient(new URL(started.read().nodes[1]?.etcd ?? '').host);
+  await client.put({ key: 'through-the-follower', value: 'x' });
+  assert.is(await client.get('through-the-follower'), 'x');
+  client.close();
+  assert.is(await stopCluster(started), 0);
+  removeDataDir(dataDir);
+  removeDataDir(nowhere);
 });
 
 test.run();

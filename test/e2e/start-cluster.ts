@@ -31,8 +31,13 @@ export function newPortBase(): number {
  * Starts a cluster and waits for its welcome.
  * @throws Error with its output when it ends before, or takes longer than three minutes
  */
-export async function startCluster(dataDir: string, portBase: number): Promise<StartedCluster> {
+export async function startCluster(
+  dataDir: string,
+  portBase: number,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<StartedCluster> {
   const child = spawn(process.execPath, [program, '--data-dir', dataDir, '--port-base', String(portBase)], {
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
