@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeAtomically } from './atomic-file.ts';
+import { writeDurably } from '../../shared/durable-file.ts';
 import type { Certificates } from './certificates.ts';
 import { readCertificate } from './x509.ts';
 
@@ -34,7 +34,7 @@ export function writeCertificates(folder: string, certificates: Certificates): v
     name,
     each && { cert: each.cert, key: each.key },
   ]);
-  writeAtomically(fileIn(folder), `${JSON.stringify(Object.fromEntries(pem), null, 2)}\n`, 0o600);
+  writeDurably(fileIn(folder), `${JSON.stringify(Object.fromEntries(pem), null, 2)}\n`);
 }
 
 function fileIn(folder: string): string {

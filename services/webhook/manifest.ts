@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { writeDurably } from '../../shared/durable-file.ts';
 import { controlPlaneGroups, controlPlaneUsers } from '../../shared/mutation/default-lists.ts';
 import { validatePath } from './app.ts';
-import { writeAtomically } from './atomic-file.ts';
 
 /** As kubectl prints it: `admission webhook "state.twonode.dev" denied the request`. */
 export const webhookName = 'state.twonode.dev';
@@ -104,7 +104,7 @@ export function writeManifests(folder: string, admissionConfig: string, port: nu
 
 /** kube-apiserver need not read again what is the same. */
 function writeIfChanged(file: string, content: string): void {
-  if (contentOf(file) !== content) writeAtomically(file, content, 0o600);
+  if (contentOf(file) !== content) writeDurably(file, content);
 }
 
 function contentOf(file: string): string | null {

@@ -44,12 +44,6 @@ export function streamManager(connection: NatsConnection): Promise<JetStreamMana
   return connection.jetstreamManager({ checkAPI: false, timeout: apiTimeoutMs });
 }
 
-/** Whether the log's stream exists and holds anything. */
-export async function logExists(manager: JetStreamManager, stream: string): Promise<boolean> {
-  const info = await findStream(manager, stream);
-  return info !== null && info.state.last_seq > 0;
-}
-
 /**
  * Opens a log of this node: makes its stream where there is none, and folds what it holds.
  * @throws UserError when a record cannot be used
