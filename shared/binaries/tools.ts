@@ -1,7 +1,7 @@
 /** The programs that twonode runs or tests with, and how each is recognised and built. */
 export interface Tool {
   /** Folder below `tools/` whose go.mod pins it. */
-  family: 'nats' | 'etcd' | 'kubernetes';
+  family: 'nats' | 'etcd' | 'kubernetes' | 'kwok';
   /** Go package of its main function. */
   package: string;
   /** The module in that go.mod whose version is the tool's version. */
@@ -55,6 +55,12 @@ export const tools = {
   'kube-controller-manager': kubernetes('kube-controller-manager'),
   'kube-scheduler': kubernetes('kube-scheduler'),
   kubectl: kubernetes('kubectl', ['version', '--client']),
+  kwok: {
+    family: 'kwok',
+    package: 'sigs.k8s.io/kwok/cmd/kwok',
+    module: 'sigs.k8s.io/kwok',
+    versionArguments: ['--version'],
+  },
 } as const satisfies Record<string, Tool>;
 
 export type BinaryName = keyof typeof tools;

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
@@ -25,6 +23,8 @@ import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { end, startTwonodeEtcd } from '../etcd-servers.ts';
+import { eventually } from '../eventually.ts';
+import { runProgram } from '../run-program.ts';
 
 /** The node before whose kube-apiserver the webhook stands. */
 export const node = 'node-b';
@@ -38,10 +38,15 @@ const editor = `sed -i 's/^  a: .*/  a: edited/'`;
 
 type Registration = TwoNodeConfiguration['kubernetes']['registration'];
 
+export interface KubectlResult {
+  status: number;
+  output: string;
+}
+
 /** A kube-apiserver on `twonode etcd` with the webhook before it. The test plays the shim: it tells the state. */
 export interface GuardedApiserver {
   /** Runs kubectl, also when it fails. @returns exit status, and stderr and stdout */
-  kubectl(args: string[], input?: string): Promise<{ status: number; output: string }>;
+  kubectl(args: string[], input?: string): Promise<KubectlResult>;
   /** Tells a state, again and again until the next; resolves when the webhook has it. */
   tell(state: StateMessage): Promise<void>;
   /** Where reviews go, and which CA to trust there. */
@@ -90,8 +95,14 @@ export async function startGuardedApiserver(
   const kubectlBinary = await findBinary('kubectl');
   let refresh: NodeJS.Timeout | undefined;
   return {
-    kubectl: (args, input) =>
-      run(kubectlBinary, ['--kubeconfig', apiserver.kubeconfig, ...args], input, dataDir),
+    kubectl: async (args, input) => {
+      const { status, stdout, stderr } = await runProgram(
+        kubectlBinary,
+        ['--kubeconfig', apiserver.kubeconfig, ...args],
+        { input, limitMs: kubectlLimitMs, env: { ...process.env, KUBE_EDITOR: editor, TMPDIR: dataDir } },
+      );
+      return { status, output: stderr + stdout };
+    },
     tell: async (state) => {
       clearInterval(refresh);
       const publish = () => bus.publish(subjects.state(node), encodeMessage(state));
@@ -172,30 +183,10 @@ async function startNats(config: TwoNodeConfiguration): Promise<NatsServer> {
 
 /** Waits until somebody answers on a subject. */
 async function untilAnswered(bus: NatsConnection, subject: string): Promise<void> {
-  const deadline = Date.now() + readyLimitMs;
-  for (;;) {
-    try {
-      await bus.request(subject);
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await delay(50);
-    }
-  }
-}
-
-function run(
-  binary: string,
-  args: string[],
-  input = '',
-  temporary: string,
-): Promise<{ status: number; output: string }> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, KUBE_EDITOR: editor, TMPDIR: temporary };
-    const child = execFile(binary, args, { timeout: kubectlLimitMs, env }, (error, stdout, stderr) => {
-      if (error?.killed) reject(new Error(`kubectl ${args.join(' ')} hangs`));
-      else resolve({ status: child.exitCode ?? 1, output: stderr + stdout });
-    });
-    child.stdin?.end(input);
-  });
+  const asked = () =>
+    bus.request(subject).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+  await eventually(asked, (fault) => fault === null, readyLimitMs);
 }

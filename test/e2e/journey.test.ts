@@ -1,99 +1,24 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { connect } from 'nats';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Cluster } from '../../cli/cluster/cluster-file.ts';
 import { EtcdClient } from '../etcd-client.ts';
-import {
-  newDataDir,
-  newPortBase,
-  removeDataDir,
-  type StartedCluster,
-  startCluster,
-  stopCluster,
-} from './start-cluster.ts';
+import { eventually } from '../eventually.ts';
+import { TestCluster } from './test-cluster.ts';
 
 /**
  * What a person does with the cluster of `npm start`, with the real kubectl: use it through either node, cut the link, be
  * refused, heal it, break a node, kill its processes. docs/first-steps.md shows the same steps.
  */
 
-interface Context {
-  dataDir: string;
-  started: StartedCluster;
-  cluster: Cluster;
-}
-const test = suite<Context>('a journey with kubectl');
-const run = promisify(execFile);
-const twonode = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
-const [a, b] = [0, 1];
+const test = suite<{ cluster: TestCluster }>('a journey with kubectl');
+const [a, b] = ['node-a', 'node-b'] as const;
 
 test.before(async (context) => {
-  context.dataDir = newDataDir();
-  context.started = await startCluster(context.dataDir, newPortBase());
-  context.cluster = context.started.read();
+  context.cluster = await TestCluster.start();
 });
-test.after(async ({ started, dataDir }) => {
-  await stopCluster(started);
-  removeDataDir(dataDir);
-});
-
-function kubectlArguments({ nodes }: Cluster, node: number, args: string[]): string[] {
-  return ['--kubeconfig', nodes[node]?.kubeconfig ?? '', ...args];
-}
-
-/** Runs kubectl on a node; stdout, or what it printed when it failed. */
-async function kubectl({ cluster }: Context, node: number, ...args: string[]): Promise<string> {
-  const outcome = await run(cluster.kubectl ?? '', kubectlArguments(cluster, node, args), {
-    timeout: 30_000,
-  }).catch((error: { stderr?: string; message: string }) => ({ stdout: error.stderr || error.message }));
-  return outcome.stdout.trim();
-}
-
-const fault = ({ dataDir }: Context, ...args: string[]) =>
-  run(process.execPath, [twonode, 'fault', '--data-dir', dataDir, ...args]);
-
-/** The states of both nodes, as `twonode status` tells them. */
-async function states({ dataDir }: Context): Promise<string> {
-  const outcome = await run(process.execPath, [twonode, 'status', '--data-dir', dataDir, '--json']).catch(
-    (error: { stdout: string }) => error,
-  );
-  const { nodes } = JSON.parse(outcome.stdout) as { nodes: { state: string }[] };
-  return nodes.map(({ state }) => state).join(' ');
-}
-
-/** Asks again until the answer is as expected; the last one is shown when it never is. */
-async function eventually<T>(
-  ask: () => Promise<T>,
-  expected: (answer: T) => boolean,
-  limitMs = 45_000,
-): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  for (;;) {
-    const answer = await ask();
-    if (expected(answer)) return;
-    if (Date.now() > deadline) assert.unreachable(`still ${JSON.stringify(answer)} after ${limitMs} ms`);
-    await delay(100);
-  }
-}
-
-const becomes = (context: Context, expected: string) =>
-  eventually(
-    () => states(context),
-    (now) => now === expected,
-  );
-
-const manifest = ({ dataDir }: Context, name: string, object: object) => {
-  const file = join(dataDir, `${name}.json`);
-  writeFileSync(file, JSON.stringify(object));
-  return file;
-};
+test.after(({ cluster }) => cluster.stop());
 
 const crd = {
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -120,33 +45,26 @@ const crd = {
 };
 const node = (name: string) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
 
-test('create, get, watch, patch, scale, delete through either node are seen on the other', async (context) => {
-  const { cluster } = context;
-  const watch = spawn(
-    cluster.kubectl ?? '',
-    kubectlArguments(cluster, b, ['get', 'deployments', '--watch', '--output-watch-events']),
-  );
+test('create, get, watch, patch, scale, delete through either node are seen on the other', async ({
+  cluster,
+}) => {
+  const { program, args } = cluster.kubectlCommand(b, 'get deployments --watch --output-watch-events');
+  const watch = spawn(program, args);
   let seen = '';
   watch.stdout.on('data', (chunk) => {
     seen += chunk;
   });
-  assert.is(
-    await kubectl(context, a, 'create', 'deployment', 'web', '--image=nginx'),
-    'deployment.apps/web created',
-  );
-  assert.match(await kubectl(context, b, 'get', 'deployment', 'web', '-o', 'name'), 'deployment.apps/web');
-  assert.match(await kubectl(context, b, 'scale', 'deployment', 'web', '--replicas=3'), 'scaled');
-  assert.is(await kubectl(context, a, 'get', 'deployment', 'web', '-o', 'jsonpath={.spec.replicas}'), '3');
+  assert.is(await cluster.kubectl(a, 'create deployment web --image=nginx'), 'deployment.apps/web created');
+  assert.match(await cluster.kubectl(b, 'get deployment web -o name'), 'deployment.apps/web');
+  assert.match(await cluster.kubectl(b, 'scale deployment web --replicas=3'), 'scaled');
+  assert.is(await cluster.kubectl(a, 'get deployment web -o jsonpath={.spec.replicas}'), '3');
   assert.match(
-    await kubectl(context, a, 'patch', 'deployment', 'web', '-p', '{"metadata":{"labels":{"tier":"edge"}}}'),
+    await cluster.kubectl(a, 'patch deployment web -p {"metadata":{"labels":{"tier":"edge"}}}'),
     'patched',
   );
-  assert.match(
-    await kubectl(context, b, 'get', 'deployments', '-l', 'tier=edge', '-o', 'name'),
-    'deployment.apps/web',
-  );
-  assert.match(await kubectl(context, b, 'delete', 'deployment', 'web'), 'deleted');
-  assert.match(await kubectl(context, a, 'get', 'deployment', 'web'), 'NotFound');
+  assert.match(await cluster.kubectl(b, 'get deployments -l tier=edge -o name'), 'deployment.apps/web');
+  assert.match(await cluster.kubectl(b, 'delete deployment web'), 'deleted');
+  assert.match(await cluster.kubectl(a, 'get deployment web'), 'NotFound');
   await eventually(
     async () => seen,
     (text) => /ADDED[\s\S]*MODIFIED[\s\S]*DELETED/.test(text),
@@ -154,29 +72,21 @@ test('create, get, watch, patch, scale, delete through either node are seen on t
   watch.kill();
 });
 
-test('objects of a CRD too', async (context) => {
-  assert.match(await kubectl(context, b, 'create', '-f', manifest(context, 'crd', crd)), 'created');
-  await kubectl(
-    context,
-    a,
-    'wait',
-    '--for=condition=established',
-    'crd/sensors.edge.example',
-    '--timeout=20s',
-  );
+test('objects of a CRD too', async ({ cluster }) => {
+  assert.match(await cluster.create(b, crd), 'created');
+  await cluster.kubectl(a, 'wait --for=condition=established crd/sensors.edge.example --timeout=20s');
   const sensor = {
     apiVersion: 'edge.example/v1',
     kind: 'Sensor',
     metadata: { name: 's1' },
     spec: { unit: 'K' },
   };
-  const file = manifest(context, 'sensor', sensor);
   await eventually(
-    () => kubectl(context, a, 'apply', '-f', file),
+    () => cluster.kubectl(a, 'apply -f -', JSON.stringify(sensor)),
     (text) => text.includes('sensor.edge.example/s1'),
   );
   await eventually(
-    () => kubectl(context, b, 'get', 'sensors', 's1', '-o', 'jsonpath={.spec.unit}'),
+    () => cluster.kubectl(b, 'get sensors s1 -o jsonpath={.spec.unit}'),
     (text) => text === 'K',
   );
 });
@@ -202,36 +112,27 @@ test('an observer without a password sees the signals of both nodes, from either
   }
 });
 
-test('the link is cut: the follower refuses with one sentence, in one call, and lets pass what a node needs', async (context) => {
+test('the link is cut: the follower refuses with one sentence, in one call, and lets pass what a node needs', async ({
+  cluster,
+}) => {
+  assert.match(await cluster.create(a, node('changed-on-both')), 'created');
+  assert.match(await cluster.kubectl(b, 'get node changed-on-both'), 'changed-on-both');
+  await cluster.fault('cut-link');
+  await cluster.becomes('Leader LeaderRX');
+  const deployment = 'create deployment refused --image=nginx';
   assert.match(
-    await kubectl(context, a, 'create', '-f', manifest(context, 'both', node('changed-on-both'))),
-    'created',
-  );
-  assert.match(await kubectl(context, b, 'get', 'node', 'changed-on-both'), 'changed-on-both');
-  await fault(context, 'cut-link');
-  await becomes(context, 'Leader LeaderRX');
-  const deployment = ['create', 'deployment', 'refused', '--image=nginx'];
-  assert.match(
-    await kubectl(context, b, ...deployment),
+    await cluster.kubectl(b, deployment),
     /^error: failed to create deployment: admission webhook "[^"]+" denied the request: LeaderRX: node-b is a restricted leader \(node-a unreachable since \d\d:\d\d:\d\dZ, \d+s\); CREATE deployments\.apps default\/refused is not on the approvedMutationList\. Reads work\. See: kubectl twonode status$/,
   );
-  const file = manifest(context, 'deployment', {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'refused', namespace: 'default' },
-  });
   assert.match(
-    await kubectl(context, b, 'create', '-f', file),
+    await cluster.create(b, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'refused' } }),
     /^Error from server \(Forbidden\): error when creating "[^"]+": admission webhook "[^"]+" denied the request: LeaderRX: /,
   );
-  assert.match(
-    await kubectl(context, a, 'create', 'configmap', 'on-the-leader', '--from-literal=k=v'),
-    'created',
-  );
+  assert.match(await cluster.kubectl(a, 'create configmap on-the-leader --from-literal=k=v'), 'created');
 
-  await fault(context, 'pause', 'webhook', 'node-b');
+  await cluster.fault('pause webhook node-b');
   assert.match(
-    await kubectl(context, b, ...deployment),
+    await cluster.kubectl(b, deployment),
     /rpc error: code = PermissionDenied desc = twonode: LeaderRX: write to \/registry\/deployments\/default\/refused refused: not on the approvedMutationList; node-a unreachable \d+s$/,
   );
   const lease = {
@@ -239,62 +140,49 @@ test('the link is cut: the follower refuses with one sentence, in one call, and 
     kind: 'Lease',
     metadata: { name: 'node-b', namespace: 'kube-node-lease' },
   };
-  assert.match(await kubectl(context, b, 'create', '-f', manifest(context, 'lease', lease)), 'created');
+  assert.match(await cluster.create(b, lease), 'created');
   const renewal = '{"spec":{"renewTime":"2030-01-01T00:00:00.000000Z"}}';
-  assert.match(
-    await kubectl(context, b, '-n', 'kube-node-lease', 'patch', 'lease', 'node-b', '-p', renewal),
-    'patched',
-  );
-  assert.match(
-    await kubectl(context, b, 'create', '-f', manifest(context, 'alone', node('written-alone'))),
-    'created',
-  );
-  assert.match(await kubectl(context, b, 'label', 'node', 'changed-on-both', 'by=follower'), 'labeled');
-  assert.match(await kubectl(context, a, 'label', 'node', 'changed-on-both', 'by=leader'), 'labeled');
+  assert.match(await cluster.kubectl(b, `-n kube-node-lease patch lease node-b -p ${renewal}`), 'patched');
+  assert.match(await cluster.create(b, node('written-alone')), 'created');
+  assert.match(await cluster.kubectl(b, 'label node changed-on-both by=follower'), 'labeled');
+  assert.match(await cluster.kubectl(a, 'label node changed-on-both by=leader'), 'labeled');
 });
 
-test('the link is healed: both are back, what was written alone is there, and what both changed is recorded', async (context) => {
-  await fault(context, 'heal');
-  await becomes(context, 'Leader Follower');
+test('the link is healed: both are back, what was written alone is there, and what both changed is recorded', async ({
+  cluster,
+}) => {
+  await cluster.fault('heal');
+  await cluster.becomes('Leader Follower');
   for (const each of [a, b]) {
     await eventually(
-      () => kubectl(context, each, 'get', 'node', 'written-alone', '-o', 'name'),
+      () => cluster.kubectl(each, 'get node written-alone -o name'),
       (text) => text === 'node/written-alone',
     );
     assert.is(
-      await kubectl(context, each, 'get', 'node', 'changed-on-both', '-o', 'jsonpath={.metadata.labels.by}'),
+      await cluster.kubectl(each, 'get node changed-on-both -o jsonpath={.metadata.labels.by}'),
       'leader',
     );
-    assert.match(
-      await kubectl(context, each, 'get', 'configmap', 'on-the-leader', '-o', 'name'),
-      'on-the-leader',
-    );
-    const metrics = await (await fetch(context.cluster.nodes[each]?.metrics.shim ?? '')).text();
+    assert.match(await cluster.kubectl(each, 'get configmap on-the-leader -o name'), 'on-the-leader');
+    const metrics = await (await fetch(cluster.node(each).metrics.shim)).text();
     assert.match(metrics, /^twonode_conflicts 1$/m);
   }
-  assert.match(
-    await kubectl(context, b, 'create', 'configmap', 'after-heal', '--from-literal=k=v'),
-    'created',
-  );
-  assert.match(await kubectl(context, a, 'get', 'configmap', 'after-heal', '-o', 'name'), 'after-heal');
+  assert.match(await cluster.kubectl(b, 'create configmap after-heal --from-literal=k=v'), 'created');
+  assert.match(await cluster.kubectl(a, 'get configmap after-heal -o name'), 'after-heal');
 });
 
-test('a node whose CNI is gone is Impaired and says so, the other goes on', async (context) => {
-  await fault(context, 'remove-cni', 'node-b');
-  await becomes(context, 'Leader Impaired');
+test('a node whose CNI is gone is Impaired and says so, the other goes on', async ({ cluster }) => {
+  await cluster.fault('remove-cni node-b');
+  await cluster.becomes('Leader Impaired');
   assert.match(
-    await kubectl(context, b, 'create', 'configmap', 'refused', '--from-literal=k=v'),
+    await cluster.kubectl(b, 'create configmap refused --from-literal=k=v'),
     /denied the request: Impaired: node-b is read-only \(CNI: .* does not exist since \d\d:\d\d:\d\dZ, \d+s\); CREATE configmaps default\/refused refused\. Use node-a\.$/,
   );
-  assert.match(
-    await kubectl(context, a, 'create', 'configmap', 'through-the-other', '--from-literal=k=v'),
-    'created',
-  );
-  await fault(context, 'heal');
-  await becomes(context, 'Leader Follower');
+  assert.match(await cluster.kubectl(a, 'create configmap through-the-other --from-literal=k=v'), 'created');
+  await cluster.fault('heal');
+  await cluster.becomes('Leader Follower');
 });
 
-test('a killed process comes back, and nothing is lost', async (context) => {
+test('a killed process comes back, and nothing is lost', async ({ cluster }) => {
   const victims = [
     ['shim', 'node-a'],
     ['nats-server', 'node-a'],
@@ -305,18 +193,18 @@ test('a killed process comes back, and nothing is lost', async (context) => {
   ];
   for (const [part = '', name = ''] of victims) {
     const key = `before-${part}-${name}`;
-    assert.match(await kubectl(context, a, 'create', 'configmap', key, '--from-literal=k=v'), 'created');
-    await fault(context, 'kill', part, name);
+    assert.match(await cluster.kubectl(a, `create configmap ${key} --from-literal=k=v`), 'created');
+    await cluster.fault(`kill ${part} ${name}`);
     for (const each of [a, b]) {
       await eventually(
-        () => kubectl(context, each, 'get', 'configmap', key, '-o', 'name'),
+        () => cluster.kubectl(each, `get configmap ${key} -o name`),
         (text) => text === `configmap/${key}`,
       );
     }
-    await becomes(context, 'Leader Follower');
-    const after = ['create', 'configmap', `after-${part}-${name}`, '--from-literal=k=v'];
+    await cluster.becomes('Leader Follower');
+    const after = `create configmap after-${part}-${name} --from-literal=k=v`;
     await eventually(
-      () => kubectl(context, b, ...after),
+      () => cluster.kubectl(b, after),
       (text) => /created|AlreadyExists/.test(text),
     );
   }

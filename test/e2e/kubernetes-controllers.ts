@@ -1,62 +1,84 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { findBinary } from '../../shared/binaries/find.ts';
+import type { BinaryName } from '../../shared/binaries/tools.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
 import { end } from '../etcd-servers.ts';
 
-/** A real kube-scheduler and kube-controller-manager before the kube-apiserver of one node. */
-export interface KubernetesControllers {
-  /** The log of the two. */
+const stages = fileURLToPath(new URL('../../../test/e2e/testdata/kwok-stages.yaml', import.meta.url));
+
+/** A part of Kubernetes before the kube-apiserver of one node. */
+export interface KubernetesPart {
+  /** The end of its log. */
   log(): string;
   stop(): Promise<void>;
 }
 
-const flags = {
-  'kube-scheduler': [],
-  'kube-controller-manager': [
-    // Without a kubelet a node would soon be NotReady, so its controller is not among them.
-    '--controllers=deployment-controller,replicaset-controller,serviceaccount-controller',
-    '--use-service-account-credentials',
-  ],
-} as const;
-type Program = keyof typeof flags;
+/** A node is NotReady when its kubelet was silent for `grace`; the fake one renews its lease each quarter of its duration. */
+const seconds = { grace: 8, lease: 8 };
 
-/** @param admin kubeconfig of somebody who may impersonate; @param folder where kubeconfigs and log go */
-export async function startControllers(admin: string, folder: string): Promise<KubernetesControllers> {
-  const logFile = join(folder, 'controllers.log');
-  const start = async (program: Program) => {
-    const args = [
-      `--kubeconfig=${impersonate(admin, `system:${program}`, folder)}`,
-      '--leader-elect=false',
-      '--bind-address=127.0.0.1',
-      `--secure-port=${await freePort()}`,
-      `--cert-dir=${join(folder, program)}`,
-      ...flags[program],
-    ];
-    const log = openSync(logFile, 'a');
-    const child = spawnTethered(await findBinary(program), args, {
-      deathSignal: 'KILL',
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
-    return child;
-  };
-  const children = [await start('kube-scheduler'), await start('kube-controller-manager')];
+/** A real kube-scheduler. @param admin kubeconfig of somebody who may impersonate; @param folder where its files go */
+export async function startScheduler(admin: string, folder: string): Promise<KubernetesPart> {
+  const user = { as: 'system:kube-scheduler' };
+  return start('kube-scheduler', folder, [...(await serving(folder)), ...client(admin, folder, user)]);
+}
+
+/** A real kube-controller-manager with what a Deployment and a lost node need. */
+export async function startControllerManager(admin: string, folder: string): Promise<KubernetesPart> {
+  return start('kube-controller-manager', folder, [
+    ...(await serving(folder)),
+    ...client(admin, folder, { as: 'system:kube-controller-manager' }),
+    '--controllers=deployment-controller,replicaset-controller,serviceaccount-controller,node-lifecycle-controller',
+    `--node-monitor-grace-period=${seconds.grace}s`,
+    '--node-monitor-period=1s',
+    '--use-service-account-credentials',
+  ]);
+}
+
+/** kwok in the place of a kubelet: the node is Ready, and pods that are bound to it run. */
+export async function startFakeKubelet(admin: string, node: string, folder: string): Promise<KubernetesPart> {
+  // No node authorizer runs here, so it has an admin's rights; the lists know it by its group as any kubelet.
+  const user = { as: `system:node:${node}`, 'as-groups': ['system:nodes', 'system:masters'] };
+  return start('kwok', folder, [
+    ...client(admin, folder, user),
+    `--config=${stages}`,
+    `--manage-single-node=${node}`,
+    `--node-lease-duration-seconds=${seconds.lease}`,
+  ]);
+}
+
+async function start(program: BinaryName, folder: string, args: string[]): Promise<KubernetesPart> {
+  const logFile = join(folder, `${program}.log`);
+  const log = openSync(logFile, 'a');
+  const child = spawnTethered(await findBinary(program), args, {
+    deathSignal: 'KILL',
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
   return {
-    log: () => readFileSync(logFile, 'utf8'),
-    stop: async () => {
-      await Promise.all(children.map((child) => end(child, 'SIGTERM')));
-    },
+    log: () => readFileSync(logFile, 'utf8').split('\n').slice(-20).join('\n'),
+    stop: () => end(child, 'SIGTERM'),
   };
 }
 
+async function serving(folder: string): Promise<string[]> {
+  const port = await freePort();
+  return [
+    '--bind-address=127.0.0.1',
+    `--secure-port=${port}`,
+    `--cert-dir=${join(folder, String(port))}`,
+    '--leader-elect=false',
+  ];
+}
+
 /** The same server for another user: the lists tell people and the control plane apart by their names. */
-function impersonate(admin: string, user: string, folder: string): string {
+function client(admin: string, folder: string, user: { as: string; 'as-groups'?: string[] }): string[] {
   const config = parse(readFileSync(admin, 'utf8'));
-  for (const each of config.users) each.user.as = user;
-  const file = join(folder, `${user.replace(':', '-')}.kubeconfig`);
+  for (const each of config.users) Object.assign(each.user, user);
+  const file = join(folder, `${user.as.replaceAll(':', '-')}.kubeconfig`);
   writeFileSync(file, stringify(config), { mode: 0o600 });
-  return file;
+  return [`--kubeconfig=${file}`];
 }

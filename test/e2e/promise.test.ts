@@ -1,34 +1,16 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Cluster } from '../../cli/cluster/cluster-file.ts';
-import { requestFault } from '../../cli/cluster/control-client.ts';
+import { eventually } from '../eventually.ts';
 import { everyKind } from './every-kind.ts';
-import {
-  newDataDir,
-  newPortBase,
-  removeDataDir,
-  type StartedCluster,
-  startCluster,
-  stopCluster,
-} from './start-cluster.ts';
+import { TestCluster } from './test-cluster.ts';
 
 /**
  * While the webhook runs no person is refused by the shim's sentence alone: every kind of object and every verb, on a follower
  * whose link is cut, is either let through by both or refused by the webhook.
  */
 
-interface Context {
-  dataDir: string;
-  started: StartedCluster;
-  cluster: Cluster;
-}
-const test = suite<Context>('who refuses, for every kind and verb');
+const test = suite<{ cluster: TestCluster }>('who refuses, for every kind and verb');
 const follower = 'node-b';
-const run = promisify(execFile);
-const twonode = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
 /** What can be created and is not tried: it is stored nowhere, or it needs certificates or a version of its own. */
 const notTried = [
@@ -47,27 +29,17 @@ const notTried = [
 ];
 
 test.before(async (context) => {
-  context.dataDir = newDataDir();
-  context.started = await startCluster(context.dataDir, newPortBase());
-  context.cluster = context.started.read();
+  context.cluster = await TestCluster.start();
 });
-test.after(async ({ started, dataDir }) => {
-  await stopCluster(started);
-  removeDataDir(dataDir);
-});
+test.after(({ cluster }) => cluster.stop());
 
-/** Runs kubectl on the follower; what it printed, also when it failed. */
-function kubectl({ cluster }: Context, args: string, objects: object[] = []): Promise<string> {
-  const kubeconfig = cluster.nodes.find(({ name }) => name === follower)?.kubeconfig ?? '';
-  return new Promise((resolve) => {
-    const child = execFile(
-      cluster.kubectl ?? '',
-      ['--kubeconfig', kubeconfig, ...args.split(' ')],
-      { timeout: 60_000 },
-      (_error, stdout, stderr) => resolve(stderr + stdout),
-    );
-    child.stdin?.end(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
-  });
+/** Runs kubectl on the follower. @param objects what it reads as one list */
+function kubectl(cluster: TestCluster, command: string, objects: object[] = []): Promise<string> {
+  return cluster.kubectl(
+    follower,
+    command,
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+  );
 }
 
 /** Every line of kubectl is about one object: done, or refused by the webhook. @returns how many of each */
@@ -80,16 +52,18 @@ function outcomes(printed: string, done: RegExp): { done: number; refused: numbe
   return { done: others.length, refused: refused.length };
 }
 
-test('there is an object of every kind, and all can be made while nothing is restricted', async (context) => {
-  await kubectl(context, 'create serviceaccount default');
-  const printed = await kubectl(context, 'create -f -', everyKind('old'));
+test('there is an object of every kind, and all can be made while nothing is restricted', async ({
+  cluster,
+}) => {
+  await kubectl(cluster, 'create serviceaccount default');
+  const printed = await kubectl(cluster, 'create -f -', everyKind('old'));
   const made = outcomes(printed, / created$/);
   assert.equal(made, { done: everyKind('old').length, refused: 0 });
   const tried = printed.matchAll(/^(\S+)\/\S+ created$/gm);
   const types = new Set([...tried].map(([, type = '']) => type));
-  const served = (await kubectl(context, 'api-resources --verbs=create -o name')).trim().split('\n');
+  const served = (await kubectl(cluster, 'api-resources --verbs=create -o name')).trim().split('\n');
   const singular = new Map<string, string>();
-  for (const line of (await kubectl(context, 'api-resources --no-headers --verbs=create'))
+  for (const line of (await kubectl(cluster, 'api-resources --no-headers --verbs=create'))
     .trim()
     .split('\n')) {
     const words = line.split(/\s+/);
@@ -102,28 +76,28 @@ test('there is an object of every kind, and all can be made while nothing is res
   assert.equal(missing.sort(), notTried);
 });
 
-test('create, patch, patch of the status, and delete', async (context) => {
-  await requestFault(context.cluster.control, { fault: 'cut-link' });
-  const limit = Date.now() + 30_000;
-  while (!(await kubectl(context, 'create configmap probe --dry-run=server')).includes('LeaderRX')) {
-    assert.ok(Date.now() < limit, 'the follower is not restricted');
-  }
+test('create, patch, patch of the status, and delete', async ({ cluster }) => {
+  await cluster.fault('cut-link');
+  await eventually(
+    () => kubectl(cluster, 'create configmap probe --dry-run=server'),
+    (printed) => printed.includes('LeaderRX'),
+  );
   const count = everyKind('old').length;
-  const created = outcomes(await kubectl(context, 'create -f -', everyKind('fresh')), / created$/);
+  const created = outcomes(await kubectl(cluster, 'create -f -', everyKind('fresh')), / created$/);
   assert.is(created.done + created.refused, count);
   assert.ok(created.done > 0 && created.refused > 0);
   const patch = '{"metadata":{"annotations":{"a":"b"}}}';
   const patched = outcomes(
-    await kubectl(context, `patch -f - --type=merge -p ${patch}`, everyKind('old')),
+    await kubectl(cluster, `patch -f - --type=merge -p ${patch}`, everyKind('old')),
     / patched$/,
   );
   assert.is(patched.done + patched.refused, count);
   outcomes(
-    await kubectl(context, `patch -f - --subresource=status --type=merge -p ${patch}`, everyKind('old')),
+    await kubectl(cluster, `patch -f - --subresource=status --type=merge -p ${patch}`, everyKind('old')),
     / patched( \(no change\))?$|\(NotFound\)/,
   );
   const deleted = outcomes(
-    await kubectl(context, 'delete -f - --wait=false', everyKind('old')),
+    await kubectl(cluster, 'delete -f - --wait=false', everyKind('old')),
     / deleted( from \S+ namespace)?$/,
   );
   assert.is(deleted.done + deleted.refused, count);
@@ -132,19 +106,18 @@ test('create, patch, patch of the status, and delete', async (context) => {
 /** A refusal gets older while the test runs. */
 const ageless = (text: string) => text.replace(/Z, \S+\)/, 'Z)');
 
-test('"twonode why" says the same without trying it', async (context) => {
-  const why = (...args: string[]) =>
-    run(process.execPath, [twonode, 'why', '--data-dir', context.dataDir, '--node', follower, ...args]).catch(
-      (error: { stdout: string; code: number }) => error,
-    );
-  const refused = await why('create', 'configmaps', 'never');
-  const printed = await kubectl(context, 'create configmap never');
-  const sentence = printed.slice(printed.indexOf('LeaderRX: ')).trim();
-  assert.is('code' in refused && refused.code, 1);
-  assert.is(ageless(refused.stdout.split('kubectl prints: ')[1] ?? '').trim(), ageless(sentence));
-  const allowed = await why('create', 'nodes', 'tried');
+test('"twonode why" says the same without trying it', async ({ cluster }) => {
+  const why = (question: string) => cluster.twonode(`why --node ${follower} ${question}`);
+  const refused = await why('create configmaps never');
+  const printed = await kubectl(cluster, 'create configmap never');
+  assert.is(refused.status, 1);
+  assert.is(
+    ageless(refused.stdout.split('kubectl prints: ')[1] ?? '').trim(),
+    ageless(printed.slice(printed.indexOf('LeaderRX: '))),
+  );
+  const allowed = await why('create nodes tried');
   assert.match(allowed.stdout, /^node-b: yes\. LeaderRX: rule "nodes" allows CREATE nodes tried/);
-  assert.match(await kubectl(context, 'get node tried'), 'not found');
+  assert.match(await kubectl(cluster, 'get node tried'), 'not found');
 });
 
 test.run();

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StateMessage } from '../../shared/messages.ts';
+import { eventually } from '../eventually.ts';
 import { type GuardedApiserver, node, startGuardedApiserver } from './guarded-apiserver.ts';
 
 // Kubernetes before 1.37 knows no static manifests: there the webhook registers itself as an object of the API.
@@ -33,12 +33,12 @@ test.after(({ apiserver }) => apiserver.stop());
 
 /** The apiserver calls a webhook a moment after it was registered: asks until a write is refused. */
 async function untilRefused({ kubectl }: GuardedApiserver): Promise<string> {
-  const deadline = Date.now() + limitMs;
-  for (;;) {
-    const { status, output } = await kubectl(['create', 'namespace', 'n', '--dry-run=server']);
-    if (status !== 0 || Date.now() > deadline) return output;
-    await delay(100);
-  }
+  const { output } = await eventually(
+    () => kubectl(['create', 'namespace', 'n', '--dry-run=server']),
+    ({ status }) => status !== 0,
+    limitMs,
+  );
+  return output;
 }
 
 test('is registered, and refuses', async ({ apiserver }) => {

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StateMessage } from '../../shared/messages.ts';
+import { eventually } from '../eventually.ts';
 import { type GuardedApiserver, node, startGuardedApiserver } from './guarded-apiserver.ts';
 
 // What kubectl prints in each state, for every way of writing, against a golden file. To write the file anew:
@@ -117,16 +117,6 @@ const writesOfEachVerb = [
   'delete configmap x',
 ];
 
-/** Asks until the answer is the wanted one, for 15 s at most. */
-async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 15_000;
-  for (;;) {
-    const answer = await ask();
-    if (wanted(answer) || Date.now() > deadline) return answer;
-    await delay(100);
-  }
-}
-
 test.before(async (context) => {
   context.apiserver = await startGuardedApiserver();
   await context.apiserver.tell(message({}));
@@ -203,7 +193,7 @@ test('the Node says the state, and an Event the change', async ({ apiserver: { k
   await wait(String.raw`--for=jsonpath={.metadata.labels.twonode\.dev/state}=LeaderRX`);
   await wait('--for=condition=TwoNodeRestricted');
   const events = ['events', '-A', '--for', `node/${node}`, '--types=Warning', '--no-headers'];
-  const told = await until(
+  const told = await eventually(
     () => kubectl(events),
     ({ output }) => output.includes('TwoNodeLeaderRX'),
   );
