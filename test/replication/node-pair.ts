@@ -14,6 +14,7 @@ import { VerifiedPoint } from '../../services/shim/verified-point.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
 import { mutationLists } from '../../shared/mutation/lists.ts';
 import { type ServerPair, startServerPair } from '../../shared/nats-server/testing.ts';
+import type { NodeState } from '../../shared/node.ts';
 import { nodePaths } from '../../shared/paths.ts';
 
 /**
@@ -79,6 +80,7 @@ export class RunningNode {
   readonly #name: 'node-a' | 'node-b';
   #connection: NatsConnection | null = null;
   #node: ShimNode | null = null;
+  #supposed: NodeState | null = null;
   readonly #waiting = new Set<() => void>();
 
   constructor(servers: ServerPair, config: TwoNodeConfiguration, name: 'node-a' | 'node-b') {
@@ -137,10 +139,16 @@ export class RunningNode {
     await this.open();
   }
 
+  /** Holds the state, as the state machine does until it has decided; null: lets it follow the facts again. */
+  suppose(state: NodeState | null): void {
+    this.#supposed = state;
+    this.node.stateChanged();
+  }
+
   #state(): CurrentState {
     const facts = this.#node?.facts();
     const follows = facts?.logLink === 'works' && facts.reconverged;
-    const state = this.#name === 'node-a' ? 'Leader' : follows ? 'Follower' : 'LeaderRX';
+    const state = this.#supposed ?? (this.#name === 'node-a' ? 'Leader' : follows ? 'Follower' : 'LeaderRX');
     const peer = { node: 'peer', state: null, reason: null, heard: true, age_ms: 0 };
     return {
       state,

@@ -78,6 +78,27 @@ test('alone, the follower goes on in a band of its own; at healing it is merged 
   }
 });
 
+test('a forwarded write that a cut overtook ends when the state says alone, and not at a missed ping', async ({
+  pair,
+}) => {
+  const { follower, link } = pair;
+  follower.suppose('Follower');
+  link.set(true);
+  let outcome = 'waits';
+  const ended = follower.put('/overtaken', 'x').catch((error: Error) => {
+    outcome = error.message;
+  });
+  await follower.isAlone();
+  assert.is(outcome, 'waits');
+  const startedMs = performance.now();
+  follower.suppose(null);
+  await ended;
+  assert.is(outcome, 'etcdserver: request timed out, possibly due to connection lost');
+  assert.ok(performance.now() - startedMs < 1_000, 'it did not wait for its own limit');
+  link.set(false);
+  await assertEqual(pair);
+});
+
 test('a follower that restarts while alone keeps what it wrote, and merges it later', async ({ pair }) => {
   const { leader, follower, link } = pair;
   link.set(true);

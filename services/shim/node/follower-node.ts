@@ -206,6 +206,7 @@ export class FollowerNode implements ShimNode {
 
   stateChanged(): void {
     this.#changed.signal();
+    if (this.#isAlone()) this.#replication.abandonForwards();
     clearTimeout(this.#leaseTimer);
     const ttls = [...this.database.leases.values()];
     if (!this.#isAlone() || this.#overlay || ttls.length === 0) return;
@@ -285,6 +286,8 @@ export class FollowerNode implements ShimNode {
   #factsChanged(): void {
     this.#changed.signal();
     this.#context.onFacts();
+    // The state may have known before that this node is alone.
+    if (this.#isAlone()) this.#replication.abandonForwards();
   }
 
   #tick(): void {

@@ -84,6 +84,8 @@ export class FollowerReplication {
   #storedScheduled = false;
   #purgedTo = 1;
   #readIndex: Promise<number> | null = null;
+  /** Ends the wait of each forwarded write that has no answer yet. */
+  readonly #forwards = new Set<() => void>();
 
   constructor(options: FollowerReplicationOptions) {
     this.#options = options;
@@ -196,7 +198,7 @@ export class FollowerReplication {
     this.#fold?.stop();
     this.#show();
     this.#frozen = true;
-    this.#gate.release();
+    this.#gate.giveUp();
   }
 
   /** A record was folded into the served database. */
@@ -410,28 +412,44 @@ export class FollowerReplication {
 
   /**
    * Passes a write on to the leader, once, and answers when this node's own database holds its outcome.
-   * @throws EtcdError the leader's own, or one that says that the outcome is not known
+   * @throws EtcdError the leader's own, or one that says that the outcome is not known: no answer in time, or
+   * {@link abandonForwards}
    */
   async forward(method: WriteMethod, request: Buffer, senderState: NodeState): Promise<Uint8Array> {
     const { connection, peer } = this.#options;
     const session = this.#session;
     if (!session) throw etcdErrors.noLeader();
     const deadline = performance.now() + session.clockOffsetMs + forwardTimeoutMs;
-    let message: Msg;
-    try {
-      message = await connection.request(subjects.rpc(peer, 'write'), request, {
-        timeout: forwardTimeoutMs,
-        headers: forwardedWriteHeaders({ session: session.id, method, deadline, senderState }),
-      });
-    } catch {
-      throw etcdErrors.connectionLost();
-    }
+    const answered = connection.request(subjects.rpc(peer, 'write'), request, {
+      timeout: forwardTimeoutMs,
+      headers: forwardedWriteHeaders({ session: session.id, method, deadline, senderState }),
+    });
+    const message = await this.#answerOf(answered);
     const outcome = readWriteOutcome(message.headers);
     if (outcome.code !== status.OK) throw new EtcdError(outcome.code, outcome.text);
     this.#committed = Math.max(this.#committed, outcome.revision);
     this.#show();
     await this.#gate.wait(outcome.revision, forwardTimeoutMs);
     return message.data;
+  }
+
+  /** The answer to a forwarded write. @throws EtcdError when there is none: the outcome is not known */
+  async #answerOf(answered: Promise<Msg>): Promise<Msg> {
+    const abandoned = new Promise<never>((_resolve, reject) => {
+      const abandon = () => reject(etcdErrors.connectionLost());
+      this.#forwards.add(abandon);
+      void answered.catch(() => undefined).then(() => this.#forwards.delete(abandon));
+    });
+    return Promise.race([answered, abandoned]).catch(() => {
+      throw etcdErrors.connectionLost();
+    });
+  }
+
+  /** This node goes on alone: no forwarded write waits any longer for the leader. Its outcome is not known. */
+  abandonForwards(): void {
+    for (const abandon of this.#forwards) abandon();
+    this.#forwards.clear();
+    this.#gate.giveUp();
   }
 
   /**

@@ -3,6 +3,7 @@ import { etcdErrors } from '../etcd/errors.ts';
 interface Waiting {
   revision: number;
   open: () => void;
+  fail: () => void;
 }
 
 /** Lets callers through when the mirror has reached the revision that they need. */
@@ -10,7 +11,7 @@ export class RevisionGate {
   readonly #waiting = new Set<Waiting>();
   #reached = 0;
 
-  /** Resolves when `revision` is reached. @throws EtcdError after `limitMs` */
+  /** Resolves when `revision` is reached. @throws EtcdError after `limitMs`, or at {@link giveUp} */
   wait(revision: number, limitMs: number): Promise<void> {
     if (this.#reached >= revision) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -19,6 +20,10 @@ export class RevisionGate {
         open: () => {
           clearTimeout(timer);
           resolve();
+        },
+        fail: () => {
+          clearTimeout(timer);
+          reject(etcdErrors.connectionLost());
         },
       };
       const timer = setTimeout(() => {
@@ -39,9 +44,12 @@ export class RevisionGate {
     }
   }
 
-  /** Lets all through: this node serves alone from now on. */
-  release(): void {
-    for (const waiting of this.#waiting) waiting.open();
+  /**
+   * Nobody waits any longer: this node serves alone from now on. Who waited for a write must not be told of a revision that
+   * this node does not hold; who waited to read asks again.
+   */
+  giveUp(): void {
+    for (const waiting of this.#waiting) waiting.fail();
     this.#waiting.clear();
   }
 }
