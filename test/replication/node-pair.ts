@@ -148,7 +148,8 @@ export class RunningNode {
   #state(): CurrentState {
     const facts = this.#node?.facts();
     const follows = facts?.logLink === 'works' && facts.reconverged;
-    const state = this.#supposed ?? (this.#name === 'node-a' ? 'Leader' : follows ? 'Follower' : 'LeaderRX');
+    const whole = this.#name === 'node-a' ? 'Leader' : follows ? 'Follower' : 'LeaderRX';
+    const state = this.#supposed ?? (facts?.failure ? 'Impaired' : whole);
     const peer = { node: 'peer', state: null, reason: null, heard: true, age_ms: 0 };
     return {
       state,

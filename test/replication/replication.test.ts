@@ -99,6 +99,27 @@ test('a forwarded write that a cut overtook ends when the state says alone, and 
   await assertEqual(pair);
 });
 
+test('a leader whose store is full counts as one that cannot be reached, until it has room again', async ({
+  pair,
+}) => {
+  const { leader, follower, servers } = pair;
+  const connection = await servers.connect('node-a', 'services');
+  const manager = await streamManager(connection);
+  const { config, state } = await manager.streams.info(logStream(1));
+  await manager.streams.update(logStream(1), { ...config, max_bytes: state.bytes });
+  const refusal = await leader.put('/full', 'leader').catch((error: Error) => error.message);
+  assert.is(refusal, 'etcdserver: mvcc: database space exceeded');
+  await leader.until(({ failure }) => failure === 'the log takes no writes: maximum bytes exceeded');
+  await follower.isAlone();
+  await follower.put('/full', 'follower');
+  assert.is(bandOf(follower.node.database.store.visible) % 2, 1);
+  await manager.streams.update(logStream(1), config);
+  await leader.until(({ failure }) => failure === null);
+  await assertEqual(pair);
+  assert.is(leader.now().get('/full'), 'follower');
+  await connection.close();
+});
+
 test('a follower that restarts while alone keeps what it wrote, and merges it later', async ({ pair }) => {
   const { leader, follower, link } = pair;
   link.set(true);

@@ -5,6 +5,7 @@ import type { Logger } from '../../../shared/logger.ts';
 import { Database, type Epoch } from '../store/database.ts';
 import { FencedPublisher } from './fenced-publisher.ts';
 import { GroupCommit, type LogPosition } from './group-commit.ts';
+import type { LogHealth } from './log-health.ts';
 import { replayLog } from './open-log.ts';
 import type { LogRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
@@ -99,6 +100,8 @@ export interface LogWriterOptions extends OwnedLogOptions {
   onWritten: (seconds: number) => void;
   /** Called once when another writer has written to the log: this one takes nothing more. */
   onFenced: (error: Error) => void;
+  /** Is told whether the log takes what is written. */
+  health?: LogHealth;
 }
 
 /** The one writer of a log. */
@@ -112,7 +115,8 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     epoch: options.epoch,
     publish: async (record, lastSequence) => {
       const startedMs = performance.now();
-      const sequence = await publisher.publish(record, lastSequence);
+      const publish = () => publisher.publish(record, lastSequence);
+      const sequence = await (options.health?.watch(publish) ?? publish());
       options.onWritten((performance.now() - startedMs) / 1_000);
       return sequence;
     },

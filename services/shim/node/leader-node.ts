@@ -11,12 +11,14 @@ import { newLeaseIds } from '../lease/ids.ts';
 import { LocalWrites } from '../local-writes.ts';
 import { LogCleaner } from '../log/cleaner.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
+import { LogHealth } from '../log/log-health.ts';
 import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
-import { chainOf } from '../log/record.ts';
+import { chainOf, type Entry } from '../log/record.ts';
 import { readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import { LeaderReplication } from '../replication/leader.ts';
 import type { DatastoreFacts } from '../state/service.ts';
+import type { Database } from '../store/database.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
@@ -35,6 +37,7 @@ export class LeaderNode implements ShimNode {
   readonly #log: OwnedLog;
   readonly #replication: LeaderReplication;
   readonly #ping: PeerPing;
+  readonly #health: LogHealth;
   readonly #timer: NodeJS.Timeout;
   readonly watches: WatchHub;
   readonly #memberId: bigint;
@@ -63,6 +66,14 @@ export class LeaderNode implements ShimNode {
       quotaBytes: config.datastore.quotaBackendBytes,
       members: () => clusterMembers(config),
     };
+    this.#health = new LogHealth({
+      probe: async () => this.#commit?.append(epochEntries(log.database)),
+      onChange: () => {
+        if (this.#health.failure) logger.error({ failure: this.#health.failure }, 'the log takes no writes');
+        else logger.info('the log takes writes again');
+        context.onFacts();
+      },
+    });
     this.#replication = new LeaderReplication({
       connection,
       manager,
@@ -74,6 +85,7 @@ export class LeaderNode implements ShimNode {
       database: log.database,
       position: () => this.#position,
       firstSequence: () => log.firstSequence,
+      takesWrites: () => this.#health.failure === null,
       onCompared: () => this.#compared(),
       write: (method, request, sender) => this.#writeForPeer(method, request, sender),
       logger,
@@ -152,7 +164,7 @@ export class LeaderNode implements ShimNode {
       reconverged: true,
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
-      failure: null,
+      failure: this.#health.failure,
     };
   }
 
@@ -163,6 +175,7 @@ export class LeaderNode implements ShimNode {
     this.#ping.stop();
     this.#replication.stop();
     this.#cleaner?.stop();
+    this.#health.stop();
     const position = await this.#writes?.finish();
     if (position) this.#context.verifiedPoint.save(position);
   }
@@ -221,6 +234,7 @@ export class LeaderNode implements ShimNode {
         publishChanges(connection, pair.self.name, database.store, from, to);
       },
       onFenced: (error) => this.#context.onLost(error),
+      health: this.#health,
     });
     await beginEpoch(commit, database, epoch);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
@@ -282,4 +296,9 @@ export class LeaderNode implements ShimNode {
     if (this.#log.position.sequence === 0 || reason !== 'unverified-log' || peer.heard) return;
     this.#open().catch((error: unknown) => logger.error({ err: error }, 'the log cannot be opened'));
   }
+}
+
+/** The newest epoch once more: it says nothing new. */
+function epochEntries({ epoch }: Database): Entry[] {
+  return epoch ? [{ kind: 'epoch', ...epoch }] : [];
 }

@@ -100,7 +100,7 @@ export class FollowerReplication {
     return this.#fold?.position ?? { sequence: 0, chain: 0 };
   }
 
-  /** Whether the leader's shim answers, its log is one with ours, and the mirror is active. */
+  /** Whether the leader's shim answers, its log takes writes and is one with ours, and the mirror is active. */
   get linkWorks(): boolean {
     return this.#linkWorks && this.#session !== null;
   }
@@ -278,7 +278,7 @@ export class FollowerReplication {
       this.#session.clockOffsetMs = answer.clock_ms - performance.now();
       this.#committed = Math.max(this.#committed, answer.revision);
     }
-    this.#linkWorks = await this.#mirrorIsActive();
+    this.#linkWorks = answer.takes_writes && (await this.#mirrorIsActive());
     this.#scheduleStored();
     this.#show();
   }

@@ -39,6 +39,8 @@ export interface LeaderReplicationOptions {
   position: () => LogPosition;
   /** The first record that the log still holds. */
   firstSequence: () => number;
+  /** Whether the log takes writes: one that is full or broken counts as out of reach. */
+  takesWrites: () => boolean;
   /** Called when the follower's log was found to be a prefix of ours: this one may be written now. */
   onCompared: () => Promise<void>;
   /** Runs a write of the follower, if this node's state and the lists allow it. */
@@ -118,6 +120,7 @@ export class LeaderReplication {
       session: this.#session?.epoch.id ?? null,
       sequence: this.#options.position().sequence,
       revision: this.#options.database.store.visible,
+      takes_writes: this.#options.takesWrites(),
       clock_ms: performance.now(),
     };
   }

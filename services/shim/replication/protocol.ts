@@ -50,6 +50,8 @@ export const pingAnswerSchema = z.object({
   session: z.string().nullable(),
   sequence: z.number().int().nonnegative(),
   revision: z.number().int().nonnegative(),
+  /** Whether the log of the one who answers takes writes; one that is full or broken does not. */
+  takes_writes: z.boolean().default(true),
   clock_ms: z.number().nonnegative(),
 });
 export type PingAnswer = z.infer<typeof pingAnswerSchema>;
