@@ -4,7 +4,9 @@ import {
   deleteRangeRequest,
   leaseGrantRequest,
   leaseGrantResponse,
+  leaseKeepAliveRequest,
   leaseKeepAliveResponse,
+  leaseRevokeRequest,
   putRequest,
   type RangeRequest,
   rangeRequest,
@@ -180,6 +182,21 @@ export class EtcdClient {
     );
   }
 
+  async leaseRevoke(id: bigint): Promise<void> {
+    await this.call('Lease/LeaseRevoke', leaseRevokeRequest.encode({ id }));
+  }
+
+  /** Renews a lease, once. Returns its TTL in seconds, 0 when there is no such lease. */
+  async keepAliveOnce(id: bigint): Promise<number> {
+    const stream = this.leaseKeepAlive();
+    stream.write(leaseKeepAliveRequest.encode({ id }));
+    try {
+      return (await stream.next()).ttl;
+    } finally {
+      stream.cancel();
+    }
+  }
+
   /** @param metadata `{ hasleader: 'true' }` as clients set it that want to be told when there is no leader */
   watch(metadata: Record<string, string> = {}): WatchStream {
     return new WatchStream(this.#stream('Watch/Watch', metadata));
@@ -209,6 +226,11 @@ export function op(part: Partial<TxnRequest['success'][number]>): TxnRequest['su
     requestTxn: undefined,
     ...part,
   };
+}
+
+/** A stream said nothing for too long. */
+export class NoAnswerError extends Error {
+  override name = 'NoAnswerError';
 }
 
 /** A stream of both directions: answers come out in order, each waited for. */
@@ -242,7 +264,7 @@ export class AnswerStream<T> {
       if (answer) return answer;
       if (this.#error) throw this.#error;
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`no answer on the stream for ${limitMs} ms`);
+      if (left <= 0) throw new NoAnswerError(`no answer on the stream for ${limitMs} ms`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#wake = () => {

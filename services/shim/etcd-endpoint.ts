@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { findBinary } from '../../shared/binaries/find.ts';
 import { connectBus } from '../../shared/bus.ts';
 import { onShutdown, UserError } from '../../shared/lifecycle.ts';
-import { createLogger } from '../../shared/logger.ts';
+import { createLogger, type Logger } from '../../shared/logger.ts';
 import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
 import { startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
@@ -47,6 +47,13 @@ export interface EtcdOptions extends TlsFlags {
 const requestTimeoutMs = 7_000;
 const stopLimitMs = 20_000;
 
+/** Where an endpoint listens, checked. */
+interface Listeners {
+  addresses: ReturnType<typeof parseClientUrl>[];
+  credentials: ReturnType<typeof tlsCredentials>;
+  metrics: { host: string; port: number } | null;
+}
+
 /**
  * One etcd endpoint on an embedded nats-server: no peer, no configuration file, no restricted state. Prints one line on
  * stdout when it is ready; SIGTERM stops it and its nats-server.
@@ -54,15 +61,10 @@ const stopLimitMs = 20_000;
  */
 export async function runEtcd(options: EtcdOptions): Promise<void> {
   const logger = createLogger('etcd', options.logLevel);
-  const registry = createRegistry();
-  const addresses = options.listenClientUrls.map((url) => parseClientUrl(url, '--listen-client-urls'));
-  const metricsAddress = options.listenMetricsUrl ? metricsAddressOf(options.listenMetricsUrl) : null;
-  const credentials = tlsCredentials(options);
-  await checkListenAddresses(addresses, credentials);
-  const dataDir = resolve(options.dataDir);
+  const listeners = await checkListeners(options);
   const password = randomBytes(16).toString('hex');
   const ports = { nats: await freePort(), monitoring: await freePort() };
-  const folder = join(dataDir, 'nats');
+  const folder = join(resolve(options.dataDir), 'nats');
   const natsServer = await startNatsServer({
     binary: await findBinary('nats-server'),
     config: singleNodeConfig('twonode-etcd', folder, ports, { services: password }),
@@ -70,13 +72,35 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     ports,
     logger,
   });
-  const connection = await connectBus({
-    url: natsServer.url,
-    name: 'etcd',
-    user: servicesUser,
-    password,
-    logger,
+  const endpoint = await openEndpoint(options, listeners, { url: natsServer.url, password }, logger);
+  onShutdown(logger, stopLimitMs, async () => {
+    await endpoint.close();
+    await natsServer.stop();
   });
+  process.stdout.write(`ready: etcd v3 on ${options.listenClientUrls.join(', ')}\n`);
+}
+
+/** @throws UserError */
+export async function checkListeners(options: EtcdOptions): Promise<Listeners> {
+  const addresses = options.listenClientUrls.map((url) => parseClientUrl(url, '--listen-client-urls'));
+  const metrics = options.listenMetricsUrl ? metricsAddressOf(options.listenMetricsUrl) : null;
+  const credentials = tlsCredentials(options);
+  await checkListenAddresses(addresses, credentials);
+  return { addresses, credentials, metrics };
+}
+
+/**
+ * Reads the log on a nats-server of {@link singleNodeConfig} and serves it.
+ * @throws UserError
+ */
+export async function openEndpoint(
+  options: EtcdOptions,
+  listeners: Listeners,
+  nats: { url: string; password: string },
+  logger: Logger,
+): Promise<{ close(): Promise<void> }> {
+  const registry = createRegistry();
+  const connection = await connectBus({ ...nats, name: 'etcd', user: servicesUser, logger });
   const logOptions = {
     connection,
     stream: logStream(1),
@@ -156,24 +180,24 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
       onFault: (method, error) => logger.error({ err: error, method }, 'a call failed'),
     },
   );
-  for (const address of addresses) await listenForClients(server, address, credentials);
+  for (const address of listeners.addresses) await listenForClients(server, address, listeners.credentials);
   registerStoreMetrics(registry, backend);
-  if (metricsAddress) {
-    await serveMetrics(metricsAddress.port, {
+  if (listeners.metrics) {
+    await serveMetrics(listeners.metrics.port, {
       registry,
-      host: metricsAddress.host,
+      host: listeners.metrics.host,
       healthy: () => (connection.isClosed() ? 'the connection to nats-server is closed' : null),
       ready: () => null,
     });
   }
-  onShutdown(logger, stopLimitMs, async () => {
-    server.forceShutdown();
-    cleaner.stop();
-    writes.stop(new UserError('stopping'));
-    await connection.close();
-    await natsServer.stop();
-  });
-  process.stdout.write(`ready: etcd v3 on ${options.listenClientUrls.join(', ')}\n`);
+  return {
+    close: async () => {
+      server.forceShutdown();
+      cleaner.stop();
+      writes.stop(new UserError('stopping'));
+      await connection.close();
+    },
+  };
 }
 
 /** @throws UserError */

@@ -136,17 +136,31 @@ class Check {
           !this.#claims.has(revision) && changes.some(({ key }) => key.startsWith(prefix)),
       ),
     );
-    const makers = assign<LogEntry, Maker>(open, (entry) => [
-      ...unknown.filter((operation) => this.#couldHaveMade(operation, entry)),
-      ...leases.filter(({ id }) => this.#couldHaveEnded(id, entry)),
-    ]);
-    const seen = firstSeen(this.#sightings);
+    const seenMs = firstSeen(this.#sightings);
+    const makers = assign<LogEntry, Maker>(open, (entry) => {
+      const knownMs = seenMs(entry.revision);
+      return [
+        ...unknown.filter(
+          (operation) => operation.invokedMs <= knownMs && this.#couldHaveMade(operation, entry),
+        ),
+        ...leases.filter(({ id }) => this.#couldHaveEnded(id, entry)),
+      ];
+    });
+    const idle = new Set(unknown);
+    for (const maker of makers.values()) if (!('ttlMs' in maker)) idle.delete(maker);
     for (const entry of open) {
-      const maker = makers.get(entry);
+      // One that came too late is better than none: real time will tell.
+      const maker = makers.get(entry) ?? this.#takeMaker(idle, entry);
       if (!maker) this.#checkMerged(entry);
-      else if ('ttlMs' in maker) this.#checkExpiry(maker, entry.revision, seen(entry.revision));
+      else if ('ttlMs' in maker) this.#checkExpiry(maker, entry.revision, seenMs(entry.revision));
       else this.#happen(maker, entry.revision);
     }
+  }
+
+  #takeMaker(idle: Set<Operation>, entry: LogEntry): Operation | undefined {
+    const maker = [...idle].find((operation) => this.#couldHaveMade(operation, entry));
+    if (maker) idle.delete(maker);
+    return maker;
   }
 
   #happen(operation: Operation, revision: number): void {
