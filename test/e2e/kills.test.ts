@@ -15,9 +15,9 @@ test('shim and nats-server killed at random: every answer and every watch is rig
   const target = await Target.start();
   let leases: LeaseRecord[] = [];
   for (let number = 1; number <= rounds; number++) {
-    const { history, report, victims } = await runRound(target, random, leases);
+    const { history, report, kills } = await runRound(target, random, leases);
     leases = history.leases;
-    const text = `round ${number} of --seed ${seed}, killed ${victims.join(', ')}`;
+    const text = `round ${number} of --seed ${seed}, killed ${kills.map(({ victim }) => victim).join(', ')}`;
     assert.equal(report.problems, [], text);
     assert.is(report.counts.unwatched, 0, text);
     assert.ok(report.counts.acknowledged > 0, text);

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import type { LeaseRecord } from '../history/history.ts';
 import { seededRandom } from '../history/random.ts';
 import { type Round, runRound } from './round.ts';
-import { Target } from './target.ts';
+import { type Kill, Target } from './target.ts';
 
 // Kills the shim and its nats-server under load, again and again, and checks what their clients were told.
 //   npm run kills -- [--rounds N] [--seed N]
@@ -23,8 +23,8 @@ class Total {
   readonly counts = new Map<string, number>();
   wrong = 0;
 
-  add({ victims, report }: Round): void {
-    for (const victim of victims) add(this.kills, victim, 1);
+  add({ kills, report }: Round): void {
+    for (const kill of kills) add(this.kills, nameOf(kill), 1);
     for (const [name, count] of Object.entries(report.counts)) add(this.counts, name, count);
     if (report.problems.length > 0) this.wrong++;
   }
@@ -38,11 +38,15 @@ function textOf(sums: Map<string, number>): string {
   return [...sums].map(([name, sum]) => `${name} ${sum}`).join(', ');
 }
 
-function tell(number: number, { victims, history, report }: Round, folder: string): void {
+function nameOf({ victim, stallMs }: Kill): string {
+  return stallMs > 0 ? `${victim} after a stall` : victim;
+}
+
+function tell(number: number, { kills, history, report }: Round, folder: string): void {
   const { acknowledged, unknown, happened, revisions } = report.counts;
   const figures = `${acknowledged} acknowledged, ${unknown} unknown (${happened} happened), ${revisions} revisions`;
   console.log(
-    `${number}: kill ${victims.join(', ')}: ${figures} ${report.problems.length > 0 ? 'WRONG' : 'ok'}`,
+    `${number}: kill ${kills.map(nameOf).join(', ')}: ${figures} ${report.problems.length > 0 ? 'WRONG' : 'ok'}`,
   );
   if (report.problems.length === 0) return;
   const file = join(folder, `history-${number}.json`);

@@ -18,7 +18,10 @@ const quotaBytes = 8 * 1024 * 1024;
 const readyLimitMs = 30_000;
 const pollMs = 20;
 
-export type Victim = 'shim' | 'nats-server' | 'both';
+export interface Kill {
+  victim: 'shim' | 'nats-server' | 'both';
+  stallMs: number;
+}
 
 /** A shim and its nats-server, side by side: either can be killed alone, and is then started again on the same data. */
 export class Target {
@@ -49,12 +52,21 @@ export class Target {
     return target;
   }
 
-  /** SIGKILL, and the same again. Resolves when calls can be answered. */
-  async kill(victim: Victim): Promise<void> {
+  /**
+   * SIGKILL, and the same again. Resolves when calls can be answered.
+   * @param stallMs how long nats-server stands still (SIGSTOP) before that: what it was sent meanwhile is lost with it, so
+   * that a shim which answers too early is found out
+   */
+  async kill({ victim, stallMs }: Kill): Promise<void> {
+    if (stallMs > 0) {
+      this.#nats?.kill('SIGSTOP');
+      await delay(stallMs);
+    }
     const dead = [victim === 'shim' ? null : this.#nats, victim === 'nats-server' ? null : this.#shim];
     // One signal right after the other: both are gone before either has noticed.
     await Promise.all(dead.map((child) => child && end(child, 'SIGKILL')));
-    if (victim !== 'shim') await this.#startNats();
+    if (victim === 'shim') this.#nats?.kill('SIGCONT');
+    else await this.#startNats();
     if (victim !== 'nats-server') await this.#startShim();
   }
 
