@@ -1,0 +1,125 @@
+import { rangeRequest } from '../../services/shim/etcd/messages.ts';
+import { range } from '../../services/shim/kv/range.ts';
+import { readKeyValue } from '../../services/shim/store/key-value.ts';
+import type { Violation } from './checks.ts';
+import { Contents } from './clients/contents.ts';
+import type { Write } from './clients/history.ts';
+import { keys } from './clients/keys.ts';
+import { installGlobals } from './clock/globals.ts';
+import { type NodeName, nodeNames } from './network.ts';
+import { planFaults } from './scenario.ts';
+import { World } from './world.ts';
+
+/** Faults happen between these times; then all is healed, and the pair must come together within the last. In milliseconds. */
+const faultsFromMs = 5_000;
+const faultsToMs = 35_000;
+const convergeWithinMs = 45_000;
+/** What is on its way when the writers stop is answered within this, in milliseconds. */
+const settleMs = 7_500;
+/** How often it is looked whether the pair has come together. */
+const lookMs = 500;
+
+export interface SeedResult {
+  seed: number;
+  violations: Violation[];
+  trace: readonly string[];
+  digest: string;
+  events: number;
+  virtualMs: number;
+}
+
+/** Runs one seed from beginning to end. Equal seeds give equal traces. */
+export async function runSeed(seed: number, { keepsContents = false } = {}): Promise<SeedResult> {
+  const world = new World(seed, keepsContents);
+  const undo = [world.files.install(), installGlobals(world.scheduler, world.random.fork())];
+  const onRejection = (error: unknown) =>
+    world.checks.broken('uncaught', `a rejection that nobody handles: ${(error as Error).stack}`);
+  process.on('unhandledRejection', onRejection);
+  try {
+    world.start();
+    planFaults(world, faultsFromMs, faultsToMs);
+    await world.scheduler.runUntil(faultsToMs);
+    await converge(world);
+  } finally {
+    process.off('unhandledRejection', onRejection);
+    for (const putBack of undo.reverse()) putBack();
+  }
+  const { scheduler, trace, checks } = world;
+  return {
+    seed,
+    violations: checks.violations,
+    trace: trace.lines,
+    digest: trace.digest,
+    events: scheduler.events,
+    virtualMs: scheduler.nowMs,
+  };
+}
+
+async function converge(world: World): Promise<void> {
+  const { scheduler, checks, trace } = world;
+  trace.say('world', 'all is healed');
+  const endMs = scheduler.nowMs + convergeWithinMs;
+  while (scheduler.nowMs < endMs && checks.violations.length === 0) {
+    await scheduler.runUntil(scheduler.nowMs + lookMs);
+    if (isTogether(world)) break;
+  }
+  if (!isTogether(world)) {
+    const states = nodeNames.map((node) => `${node} is ${checks.stateOf(node) ?? 'off'}`).join(', ');
+    checks.broken('convergence', `after ${convergeWithinMs} ms ${states}`);
+    return;
+  }
+  world.stopWriters();
+  await scheduler.runUntil(scheduler.nowMs + settleMs);
+  compareAtEnd(world);
+}
+
+function isTogether({ checks }: World): boolean {
+  return checks.stateOf('node-a') === 'Leader' && checks.stateOf('node-b') === 'Follower';
+}
+
+function compareAtEnd(world: World): void {
+  const { checks, machines, watchers } = world;
+  const leader = contentsOf(world, 'node-a');
+  const follower = contentsOf(world, 'node-b');
+  if (leader.digest !== follower.digest)
+    checks.broken('convergence', `the nodes differ: ${follower.differenceFrom(leader)}`);
+  for (const { name, contents } of watchers) {
+    if (contents.digest !== leader.digest)
+      checks.broken('I4', `${name} missed something: ${contents.differenceFrom(leader)}`);
+  }
+  for (const write of world.history.writes)
+    if (isLost(world, write)) {
+      checks.broken(
+        'I2',
+        `${write.key}=${write.value}, acknowledged by ${write.node} at ${write.revision}, is lost`,
+      );
+    }
+  void machines;
+}
+
+function contentsOf({ machines }: World, node: NodeName): Contents {
+  const store = machines[node].shim?.node?.database.store;
+  if (!store) return new Contents();
+  const request = rangeRequest.decode(Buffer.from(rangeRequest.encode(keys.all)));
+  return new Contents(range(store, request, store.visible).versions.map(({ bytes }) => readKeyValue(bytes)));
+}
+
+/** Written alone and written again alone, only the last value is merged. */
+function isLost({ checks, history }: World, write: Write): boolean {
+  if (write.outcome !== 'acknowledged' || checks.logged.has(`${write.key}=${write.value}`)) return false;
+  return !history.writes.some(
+    (other) =>
+      other !== write &&
+      other.key === write.key &&
+      other.node === write.node &&
+      other.endedMs >= write.beganMs &&
+      (other.outcome === 'unknown' || (other.outcome === 'acknowledged' && isSameBand(other, write))),
+  );
+}
+
+function isSameBand(other: Write, write: Write): boolean {
+  return (
+    other.revision > write.revision &&
+    Math.floor(other.revision / 2 ** 32) === Math.floor(write.revision / 2 ** 32)
+  );
+}
