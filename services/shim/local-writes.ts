@@ -336,7 +336,8 @@ function revisionEntry(transaction: Transaction, cause: Cause): Entry {
   return { kind: 'revision', revision: transaction.revision, cause, changes };
 }
 
-function toEtcdError(error: Error): EtcdError {
+/** What a client is told of a write that failed. @throws the error itself when it is a fault of ours */
+export function toEtcdError(error: Error): EtcdError {
   if (error instanceof EtcdError) return error;
   if (error instanceof WireError) return malformed(error.message);
   if (error instanceof StoreFullError) return etcdErrors.noSpace();

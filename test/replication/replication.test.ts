@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { encodeRecord, formatVersion } from '../../services/shim/log/record.ts';
-import { logStream } from '../../shared/nats-server/names.ts';
+import { createLogStream } from '../../services/shim/log/stream.ts';
+import { logStream, overlayStream } from '../../shared/nats-server/names.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { type NodePair, startNodePair } from './node-pair.ts';
 
@@ -205,6 +206,57 @@ test('a mirror with a hole is copied anew', async ({ pair }) => {
   await assertEqual(pair);
   const after = (await manager.streams.info(logStream(1))).state;
   assert.is(after.messages, after.last_seq);
+});
+
+/** Puts a stream in the mirror's place that holds the same records, but the newest, which no longer checks. */
+async function spoilMirror({ servers }: NodePair): Promise<number> {
+  const connection = await servers.connect('node-b', 'services');
+  const manager = await streamManager(connection);
+  const name = logStream(1);
+  const { state } = await manager.streams.info(name);
+  const records: Uint8Array[] = [];
+  for (let seq = 1; seq <= state.last_seq; seq++)
+    records.push((await manager.streams.getMessage(name, { seq })).data);
+  const spoilt = Buffer.from(records.pop() ?? []);
+  spoilt[spoilt.length - 1] = (spoilt[spoilt.length - 1] ?? 0) ^ 1;
+  await manager.streams.delete(name);
+  await manager.streams.add({ name, subjects: ['test.spoilt'] });
+  for (const record of [...records, spoilt]) await connection.request('test.spoilt', record);
+  await connection.close();
+  return state.last_seq;
+}
+
+test('a follower whose mirror cannot be read says so and goes on with a new copy', async ({ pair }) => {
+  const { leader, follower, link } = pair;
+  await leader.put('/before-spoilt', 'x');
+  await assertEqual(pair);
+  link.set(true);
+  await follower.close();
+  const sequence = await spoilMirror(pair);
+  await follower.open();
+  const expected = `record ${sequence} of TWONODE_LOG_1 cannot be used: its checksum is wrong`;
+  assert.is(follower.node.facts().failure, expected);
+  link.set(false);
+  await assertEqual(pair);
+  assert.is(follower.node.facts().failure, null);
+});
+
+test('an overlay for which there is no room is answered as etcd does', async ({ pair }) => {
+  const { follower, link, servers } = pair;
+  const connection = await servers.connect('node-b', 'services');
+  const manager = await streamManager(connection);
+  link.set(true);
+  await follower.isAlone();
+  await createLogStream(manager, { name: overlayStream(1), subject: subjects.overlayRecords, maxBytes: 10 });
+  const refusal = await follower
+    .put('/no-room', 'x')
+    .catch((error: Error) => `${error.name}: ${error.message}`);
+  assert.is(refusal, 'EtcdError: etcdserver: mvcc: database space exceeded');
+  await manager.streams.delete(overlayStream(1));
+  await follower.put('/no-room', 'y');
+  link.set(false);
+  await assertEqual(pair);
+  await connection.close();
 });
 
 test('kill -9 of either nats-server is survived', async ({ pair }) => {

@@ -6,6 +6,7 @@ import { EtcdError, etcdErrors, permissionDenied } from '../etcd/errors.ts';
 import { headerIdentity, idOf } from '../etcd/identity.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
 import { newLeaseIds } from '../lease/ids.ts';
+import { toEtcdError } from '../local-writes.ts';
 import { chainOf } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
 import { FollowerReplication } from '../replication/follower.ts';
@@ -89,7 +90,6 @@ export class FollowerNode implements ShimNode {
       },
       beforePurge: () => this.#saveVerifiedPoint(),
       onLink: () => this.#factsChanged(),
-      onError: (error) => context.onLost(error),
       logger,
     });
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -184,7 +184,9 @@ export class FollowerNode implements ShimNode {
         if (!this.#verified) {
           throw permissionDenied(`twonode: ${current.state}: write refused: ${current.text}`);
         }
-        await this.#writeAlone();
+        await this.#writeAlone().catch((error: Error) => {
+          throw toEtcdError(error);
+        });
         continue;
       }
       // The link has just gone and the state is not decided, or a merge is on its way: nothing was sent yet.
@@ -200,7 +202,7 @@ export class FollowerNode implements ShimNode {
       reconverged: this.#overlay === null && this.#hasJoined,
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
-      failure: null,
+      failure: this.#replication.failure ?? this.#overlay?.failure ?? null,
     };
   }
 
@@ -261,6 +263,7 @@ export class FollowerNode implements ShimNode {
         expiry: new LeaseExpiry(),
         onWritten: this.#context.onWritten,
         onFenced: (error) => this.#context.onLost(error),
+        onHealth: () => this.#factsChanged(),
         onVisible: (from, to) => {
           this.watches.notify(from, to);
           publishChanges(connection, pair.self.name, database.store, from, to);
@@ -352,11 +355,13 @@ export class FollowerNode implements ShimNode {
 
   /**
    * Folds the mirror anew, up to a sequence at least, until it is whole.
-   * @throws Error when it makes no progress, when the link goes down (`whileLinked`), or when there is no mirror
+   * @throws Error when a record cannot be read, when it makes no progress, when the link goes down (`whileLinked`), or when
+   * there is no mirror
    */
   async #foldUpTo(sequence: number, how: FoldOptions): Promise<MirrorFold> {
     let progressMs = performance.now();
     let gapAt: number | null = null;
+    let fault: Error | null = null;
     const progress = new Changed();
     const isReached = (fold: MirrorFold) => fold.position.sequence >= sequence && fold.isWhole;
     const fold = await this.#replication.openFold(
@@ -373,11 +378,16 @@ export class FollowerNode implements ShimNode {
           gapAt = at;
           progress.signal();
         },
+        unusable: (error) => {
+          fault = error;
+          progress.signal();
+        },
       },
       { from: how.from, upTo: how.noFurther ? sequence : undefined },
     );
     if (!fold) throw new Error('there is no mirror');
     while (!isReached(fold)) {
+      if (fault) throw fault;
       if (gapAt !== null) return this.#foldUpTo(Math.max(sequence, gapAt), { ...how, from: gapAt });
       const isCutOff = how.whileLinked && !this.#replication.linkWorks;
       if (isCutOff || performance.now() - progressMs > foldProgressLimitMs) {

@@ -53,9 +53,8 @@ export interface FollowerReplicationOptions {
   onMirrorDropped: () => void;
   /** Called before the oldest part of the mirror is removed. */
   beforePurge: () => void;
-  /** Called when {@link FollowerReplication.linkWorks} changed. */
+  /** Called when {@link FollowerReplication.linkWorks} or {@link FollowerReplication.failure} changed. */
   onLink: () => void;
-  onError: (error: Error) => void;
 }
 
 /** The leader's shim as this node knows it. */
@@ -66,6 +65,14 @@ interface LeaderSession {
   clockOffsetMs: number;
 }
 
+/** A mirror with a record that cannot be read. */
+interface UnusableMirror {
+  /** Up to where it is folded. */
+  point: LogPosition;
+  /** Names the record and what is wrong with it. */
+  text: string;
+}
+
 /** The follower's side of replication: keeps the mirror, asks the leader for read indexes, and passes writes on. */
 export class FollowerReplication {
   readonly #options: FollowerReplicationOptions;
@@ -74,6 +81,9 @@ export class FollowerReplication {
   #fold: MirrorFold | null = null;
   #session: LeaderSession | null = null;
   #refusal: string | null = null;
+  #unusable: UnusableMirror | null = null;
+  /** What was wrong with the mirror when it was last copied anew. */
+  #copiedAnewFor = '';
   #linkWorks = false;
   #committed = 0;
   #leaderSequence = 0;
@@ -115,6 +125,11 @@ export class FollowerReplication {
     return this.#refusal;
   }
 
+  /** Why the mirror cannot be used; null while it can. */
+  get failure(): string | null {
+    return this.#unusable?.text ?? null;
+  }
+
   /** Starts to follow: with what the mirror holds, and then with what the leader says. */
   async start(): Promise<void> {
     const { connection, self } = this.#options;
@@ -151,10 +166,14 @@ export class FollowerReplication {
    * @returns null when there is no mirror
    */
   async openFold(
-    on: { applied: (fold: MirrorFold) => void; gap: (fold: MirrorFold, sequence: number) => void },
+    on: {
+      applied: (fold: MirrorFold) => void;
+      gap: (fold: MirrorFold, sequence: number) => void;
+      unusable: (error: Error) => void;
+    },
     { from, upTo }: { from?: number | undefined; upTo?: number | undefined } = {},
   ): Promise<MirrorFold | null> {
-    const { connection, manager, stream, logger, onError } = this.#options;
+    const { connection, manager, stream, logger } = this.#options;
     const info = await findStream(manager, stream);
     if (!info) return null;
     const fold: MirrorFold = new MirrorFold({
@@ -166,7 +185,10 @@ export class FollowerReplication {
       logger,
       onApplied: () => on.applied(fold),
       onGap: (sequence) => on.gap(fold, sequence),
-      onError,
+      onError: (error) => {
+        this.#mirrorUnusable(fold.position, error);
+        on.unusable(error);
+      },
     });
     return fold;
   }
@@ -176,7 +198,17 @@ export class FollowerReplication {
     if (this.#fold !== fold) this.#fold?.stop();
     this.#fold = fold;
     this.#frozen = false;
+    this.#unusable = null;
     this.#show();
+  }
+
+  /** What is served stays in memory; the logs are compared again where the mirror can still be read. */
+  #mirrorUnusable(point: LogPosition, error: Error): void {
+    const { logger, onLink } = this.#options;
+    logger.error({ err: error, sequence: point.sequence }, 'the mirror cannot be used');
+    this.#unusable = { point, text: error.message };
+    this.leave();
+    onLink();
   }
 
   /** Ends the session: the logs are compared again. */
@@ -286,7 +318,7 @@ export class FollowerReplication {
   /** Asks the leader to compare the logs; on its word the mirror is made, or goes on. */
   async #hello(): Promise<void> {
     const { self, logger, onJoined } = this.#options;
-    const point = await this.#mirrorPoint();
+    const point = this.#unusable?.point ?? (await this.#mirrorPoint());
     const epoch = this.database?.epoch?.id ?? '';
     const hello = { v: 1, node: self, point, epoch };
     const answer = helloAnswerSchema.parse(await this.#ask('hello', JSON.stringify(hello), helloTimeoutMs));
@@ -299,8 +331,9 @@ export class FollowerReplication {
       throw new Error(answer.text);
     }
     this.#refusal = null;
+    if (this.#unusable) return this.#replaceUnusable(this.#unusable);
     if (await this.#hasHole(answer.first_sequence)) {
-      await this.#dropMirror();
+      await this.#dropMirror('it has a hole');
       throw new Error('the mirror has a hole, it is copied anew');
     }
     await this.#ensureMirror();
@@ -339,13 +372,22 @@ export class FollowerReplication {
     return first_seq > needed || deleted.some((sequence) => sequence >= needed);
   }
 
+  /** Once. If the new copy has the same fault, so has the leader's log: it stays as it is, and the failure is told. */
+  async #replaceUnusable({ text }: UnusableMirror): Promise<never> {
+    if (this.#copiedAnewFor === text) throw new Error(`copied anew, and still ${text}`);
+    await this.#dropMirror(text);
+    this.#copiedAnewFor = text;
+    this.#unusable = null;
+    throw new Error('the mirror is copied anew');
+  }
+
   /**
-   * A hole in a mirror can never be filled. The leader's log is whole and one with ours, so it is copied anew; what is served
-   * stays in memory until then.
+   * A hole in a mirror can never be filled, nor a record mended. The leader's log is whole and one with ours, so it is copied
+   * anew; what is served stays in memory until then.
    */
-  async #dropMirror(): Promise<void> {
+  async #dropMirror(why: string): Promise<void> {
     const { manager, stream, logger } = this.#options;
-    logger.error({ stream }, 'the mirror has a hole: it is copied anew from the leader');
+    logger.error({ stream, why }, 'the mirror is copied anew from the leader');
     this.#session = null;
     await manager.streams.delete(stream);
     this.#options.onMirrorDropped();

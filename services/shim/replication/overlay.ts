@@ -6,9 +6,10 @@ import { subjects } from '../../../shared/subjects.ts';
 import type { LeaseExpiry } from '../lease/expiry.ts';
 import { LocalWrites } from '../local-writes.ts';
 import type { GroupCommit } from '../log/group-commit.ts';
+import { LogHealth } from '../log/log-health.ts';
 import { readRecord } from '../log/open-log.ts';
 import { type OwnedLog, openLog, openLogWriter, streamManager } from '../log/owned-log.ts';
-import type { Cause, LogRecord } from '../log/record.ts';
+import type { Cause, Entry, LogRecord } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import type { Database } from '../store/database.ts';
@@ -43,6 +44,8 @@ export interface OverlayOptions {
   onVisible: (from: number, to: number) => void;
   onFenced: (error: Error) => void;
   onWritten: (seconds: number) => void;
+  /** Called when {@link Overlay.failure} changed. */
+  onHealth: () => void;
   logger: Logger;
 }
 
@@ -72,14 +75,27 @@ export class Overlay {
   readonly id: string;
   readonly #log: OwnedLog;
   readonly #touched: Map<string, Touched>;
+  readonly #baseSequence: number;
+  #health: LogHealth | null = null;
   #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
 
-  private constructor(options: OverlayOptions, id: string, log: OwnedLog, touched: Map<string, Touched>) {
+  private constructor(
+    options: OverlayOptions,
+    { id, baseSequence }: { id: string; baseSequence: number },
+    log: OwnedLog,
+    touched: Map<string, Touched>,
+  ) {
     this.#options = options;
     this.id = id;
     this.#log = log;
     this.#touched = touched;
+    this.#baseSequence = baseSequence;
+  }
+
+  /** Why the overlay takes no writes; null while it does. */
+  get failure(): string | null {
+    return this.#health?.failure ?? null;
   }
 
   /** The newest revision that was written alone. */
@@ -114,14 +130,20 @@ export class Overlay {
         touchReplayed(options.database, record, touched);
       },
     });
-    const overlay = new Overlay(options, id || randomBytes(8).toString('hex'), log, touched);
-    await overlay.unseal(id === '' ? baseSequence : null);
+    const name = { id: id || randomBytes(8).toString('hex'), baseSequence };
+    const overlay = new Overlay(options, name, log, touched);
+    await overlay.unseal({ isNew: id === '' });
     return overlay;
   }
 
   /** Takes writes (again). */
-  async unseal(newAtSequence: number | null = null): Promise<void> {
+  async unseal({ isNew = false } = {}): Promise<void> {
     const { connection, database, quotaBytes, onVisible, onFenced, onWritten, logger } = this.#options;
+    const begin: Entry = { kind: 'overlay', id: this.id, baseSequence: this.#baseSequence };
+    const health = new LogHealth({
+      probe: async () => this.#commit?.append([begin]),
+      onChange: this.#options.onHealth,
+    });
     const commit = await openLogWriter({
       connection,
       stream,
@@ -134,18 +156,20 @@ export class Overlay {
       onVisible,
       onFenced,
       onWritten,
+      health,
     });
-    if (newAtSequence !== null) {
+    if (isNew) {
       const revision = nextOddBand(database.store.head);
       database.store.jump(revision);
-      await commit.append([
-        { kind: 'overlay', id: this.id, baseSequence: newAtSequence },
-        { kind: 'jump', revision },
-      ]);
+      await commit.append([begin, { kind: 'jump', revision }]).catch((error: Error) => {
+        commit.stop(error);
+        throw error;
+      });
       logger.warn({ overlay: this.id, revision }, 'writing alone from here on');
     }
     this.#log.position = commit.position;
     this.#commit = commit;
+    this.#health = health;
     this.#writes = new LocalWrites({
       ...this.#options,
       quota: new Quota(quotaBytes, this.#log.bytes),
@@ -159,6 +183,7 @@ export class Overlay {
   async seal(): Promise<void> {
     const writes = this.#writes;
     this.#writes = null;
+    this.#health?.stop();
     this.#log.position = (await writes?.finish()) ?? this.#log.position;
   }
 
