@@ -87,6 +87,8 @@ export class FollowerReplication {
   #linkWorks = false;
   #committed = 0;
   #leaderSequence = 0;
+  /** The first record that the leader held when it was last compared with. */
+  #leaderFirstSequence = 1;
   #pingTimer: NodeJS.Timeout | undefined;
   #stopped = false;
   /** An overlay stands on what is folded: nothing more of the mirror is taken. */
@@ -332,7 +334,8 @@ export class FollowerReplication {
     }
     this.#refusal = null;
     if (this.#unusable) return this.#replaceUnusable(this.#unusable);
-    if (await this.#hasHole(answer.first_sequence)) {
+    this.#leaderFirstSequence = answer.first_sequence;
+    if (await this.#hasHole()) {
       await this.#dropMirror('it has a hole');
       throw new Error('the mirror has a hole, it is copied anew');
     }
@@ -363,12 +366,13 @@ export class FollowerReplication {
   }
 
   /** Whether records are missing in the mirror which the leader still holds. What is before its first one was cleaned away. */
-  async #hasHole(firstSequence: number): Promise<boolean> {
+  async #hasHole(): Promise<boolean> {
     const { manager, stream } = this.#options;
     const info = await findStream(manager, stream, { deleted_details: true });
-    if (!info || info.state.messages === 0) return false;
+    // A mirror that passed over all that there was holds no message, but has numbers for them.
+    if (!info || info.state.last_seq === 0) return false;
     const { first_seq, deleted = [] } = info.state;
-    const needed = Math.max(firstSequence, this.database?.cleanedTo ?? 1);
+    const needed = Math.max(this.#leaderFirstSequence, this.database?.cleanedTo ?? 1);
     return first_seq > needed || deleted.some((sequence) => sequence >= needed);
   }
 
@@ -414,6 +418,11 @@ export class FollowerReplication {
   async #mirrorIsActive(): Promise<boolean> {
     const info = await findStream(this.#options.manager, this.#options.stream);
     const active = info?.mirror?.active ?? -1;
+    // NATS may pass over records after a cut, also over the newest ones, and nothing comes to tell of the hole.
+    if (info && (info.state.num_deleted ?? 0) > 0 && (await this.#hasHole())) {
+      this.leave();
+      return false;
+    }
     return active >= 0 && active <= mirrorSilenceMaxNs;
   }
 

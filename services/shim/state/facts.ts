@@ -91,9 +91,18 @@ function peerHealth(sources: Sources): PeerFacts['health'] {
   return api && isFatal(sources, 'eastwest.api', api) ? 'api-failed' : 'healthy';
 }
 
+/**
+ * A link that was stalled works again once it has without a break for this long, in milliseconds: at 30 % loss an answer comes
+ * through now and then, and the state would go to and fro.
+ */
+const linkSettlesMs = 2_000;
+
 /** A stall counts from the moment when the link went down or the peer was heard, whichever is later. */
 function logLink({ config, memory, known, nowMs }: Sources, heardSinceMs: number): PeerFacts['logLink'] {
-  if (known.datastore?.logLink === 'works') return 'works';
+  if (known.linkUpSinceMs !== null) {
+    const wasStalled = memory.peer.heard && memory.peer.logLink === 'stalled';
+    return wasStalled && nowMs - known.linkUpSinceMs < linkSettlesMs ? 'stalled' : 'works';
+  }
   const stalledForMs = nowMs - Math.max(memory.linkDownSinceMs ?? nowMs, heardSinceMs);
   if (stalledForMs >= config.linkStallAfterMs) return 'stalled';
   return memory.peer.heard ? memory.peer.logLink : 'settling';

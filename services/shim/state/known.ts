@@ -58,6 +58,8 @@ export interface Known {
   readonly checks: Readonly<Record<string, Observation>>;
   readonly datastore: Datastore | null;
   readonly datastoreFailedMs: number | null;
+  /** Since when the log link works without a break; null while it does not. */
+  readonly linkUpSinceMs: number | null;
   readonly peerSaid: PeerStatement | null;
   readonly beat: BeatValue | null;
   /** The peer restarts and is to be back by then; null when it does not. */
@@ -77,6 +79,7 @@ export const nothingKnown = (nowMs: number): Known => ({
   checks: {},
   datastore: null,
   datastoreFailedMs: null,
+  linkUpSinceMs: null,
   peerSaid: null,
   beat: null,
   restartingUntilMs: null,
@@ -195,5 +198,6 @@ function sayPeer(known: Known, said: PeerStatement): Known {
 /** Takes in what the shim knows of its own datastore. */
 export function learnDatastore(known: Known, datastore: Datastore, nowMs: number): Known {
   const failedMs = datastore.failure === null ? null : (known.datastoreFailedMs ?? nowMs);
-  return { ...known, datastore, datastoreFailedMs: failedMs };
+  const upMs = datastore.logLink === 'works' ? (known.linkUpSinceMs ?? nowMs) : null;
+  return { ...known, datastore, datastoreFailedMs: failedMs, linkUpSinceMs: upMs };
 }
