@@ -1,9 +1,8 @@
 import { lstatSync, readFileSync, rmSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { UserError } from '../../shared/lifecycle.ts';
 import { requireFreePorts } from '../../shared/process/ports.ts';
-import { listen } from './etcd/grpc-server.ts';
+import type { GrpcServer, TlsOptions } from './etcd/grpc/server.ts';
 
 /** etcd's flags about TLS for clients: paths of PEM files. */
 export interface TlsFlags {
@@ -40,10 +39,10 @@ export function parseClientUrl(text: string, flag: string): ListenAddress {
 }
 
 /**
- * The credentials of the TLS flags; null when there are none.
+ * What the TLS flags say; null when there are none.
  * @throws UserError when they do not go together, or when a file cannot be used
  */
-export function tlsCredentials(flags: TlsFlags): ServerCredentials | null {
+export function tlsOptions(flags: TlsFlags): TlsOptions | null {
   const { certFile, keyFile, trustedCaFile, clientCertAuth = false } = flags;
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new UserError('--cert-file and --key-file go together: one of them is missing');
@@ -55,10 +54,10 @@ export function tlsCredentials(flags: TlsFlags): ServerCredentials | null {
   }
   const cert = readPem('--cert-file', certFile);
   const key = readPem('--key-file', keyFile);
-  const ca = trustedCaFile ? readPem('--trusted-ca-file', trustedCaFile) : null;
+  const ca = trustedCaFile ? readPem('--trusted-ca-file', trustedCaFile) : undefined;
   checkUsable(`--cert-file ${certFile} and --key-file ${keyFile}`, () => createSecureContext({ cert, key }));
   if (ca) checkUsable(`--trusted-ca-file ${trustedCaFile}`, () => createSecureContext({ ca }));
-  return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], clientCertAuth);
+  return { cert, key, ca, requestCert: clientCertAuth };
 }
 
 function readPem(flag: string, file: string): Buffer {
@@ -81,7 +80,7 @@ function checkUsable(what: string, use: () => void): void {
 /** @throws UserError when a URL wants TLS and there is no certificate, or when its port is in use */
 export async function checkListenAddresses(
   addresses: ListenAddress[],
-  tls: ServerCredentials | null,
+  tls: TlsOptions | null,
 ): Promise<void> {
   const purpose = 'of --listen-client-urls';
   for (const address of addresses) {
@@ -92,20 +91,16 @@ export async function checkListenAddresses(
 
 /** @throws UserError when it cannot listen there */
 export async function listenForClients(
-  server: Server,
+  server: GrpcServer,
   address: ListenAddress,
-  tls: ServerCredentials | null,
+  tls: TlsOptions | null,
 ): Promise<void> {
-  const credentials = address.tls && tls ? tls : ServerCredentials.createInsecure();
+  const options = address.tls ? tls : null;
   if ('socket' in address) removeStaleSocket(address.socket);
-  const target = 'socket' in address ? `unix:${address.socket}` : hostPort(address);
-  await listen(server, target, credentials).catch((error: Error) => {
-    throw new UserError(`cannot listen on ${target}: ${error.message}`);
+  const target = 'socket' in address ? { path: address.socket } : { host: address.host, port: address.port };
+  await server.listen(target, options).catch((error: Error) => {
+    throw new UserError(`cannot listen for clients: ${error.message}`);
   });
-}
-
-function hostPort({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** A process that was killed leaves its socket behind. etcd removes it, too. */

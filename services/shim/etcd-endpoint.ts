@@ -16,11 +16,11 @@ import {
   listenForClients,
   parseClientUrl,
   type TlsFlags,
-  tlsCredentials,
+  tlsOptions,
 } from './client-urls.ts';
 import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
-import { createGrpcServer } from './etcd/grpc-server.ts';
+import { GrpcServer, type TlsOptions } from './etcd/grpc/server.ts';
 import { headerIdentity, idOf } from './etcd/identity.ts';
 import { LeaseExpiry } from './lease/expiry.ts';
 import { newLeaseIds } from './lease/ids.ts';
@@ -46,11 +46,13 @@ export interface EtcdOptions extends TlsFlags {
 /** etcd's limit for a request that waits for consensus. */
 const requestTimeoutMs = 7_000;
 const stopLimitMs = 20_000;
+/** How long calls may take to finish when it stops. */
+const callsLimitMs = 2_000;
 
 /** Where an endpoint listens, checked. */
 interface Listeners {
   addresses: ReturnType<typeof parseClientUrl>[];
-  credentials: ReturnType<typeof tlsCredentials>;
+  tls: TlsOptions | null;
   metrics: { host: string; port: number } | null;
 }
 
@@ -84,9 +86,9 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
 export async function checkListeners(options: EtcdOptions): Promise<Listeners> {
   const addresses = options.listenClientUrls.map((url) => parseClientUrl(url, '--listen-client-urls'));
   const metrics = options.listenMetricsUrl ? metricsAddressOf(options.listenMetricsUrl) : null;
-  const credentials = tlsCredentials(options);
-  await checkListenAddresses(addresses, credentials);
-  return { addresses, credentials, metrics };
+  const tls = tlsOptions(options);
+  await checkListenAddresses(addresses, tls);
+  return { addresses, tls, metrics };
 }
 
 /**
@@ -167,7 +169,7 @@ export async function openEndpoint(
       members: () => [{ id: memberId, name: 'default', clientUrl: options.listenClientUrls[0] ?? '' }],
     },
   };
-  const server = createGrpcServer(
+  const server = new GrpcServer(
     etcdServices({
       backend,
       maxRequestBytes: options.maxRequestBytes,
@@ -180,7 +182,7 @@ export async function openEndpoint(
       onFault: (method, error) => logger.error({ err: error, method }, 'a call failed'),
     },
   );
-  for (const address of listeners.addresses) await listenForClients(server, address, listeners.credentials);
+  for (const address of listeners.addresses) await listenForClients(server, address, listeners.tls);
   registerStoreMetrics(registry, backend);
   if (listeners.metrics) {
     await serveMetrics(listeners.metrics.port, {
@@ -192,7 +194,7 @@ export async function openEndpoint(
   }
   return {
     close: async () => {
-      server.forceShutdown();
+      await server.stop(callsLimitMs);
       cleaner.stop();
       writes.stop(new UserError('stopping'));
       await connection.close();

@@ -11,7 +11,7 @@ import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
-import { createGrpcServer, listen } from './etcd/grpc-server.ts';
+import { GrpcServer } from './etcd/grpc/server.ts';
 import { streamManager } from './log/owned-log.ts';
 import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
 import { FollowerNode } from './node/follower-node.ts';
@@ -24,6 +24,8 @@ import { VerifiedPoint } from './verified-point.ts';
 const requestTimeoutMs = 7_000;
 const watchProgressIntervalMs = 600_000;
 const stopLimitMs = 15_000;
+/** How long calls may take to finish when it stops. */
+const callsLimitMs = 2_000;
 
 /**
  * Runs the shim of one node: the etcd v3 endpoint on the log, and the state machine. Resolves when it serves.
@@ -79,7 +81,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
   states.onChange(() => opened.stateChanged());
 
   registerStoreMetrics(registry, opened);
-  const server = createGrpcServer(
+  const server = new GrpcServer(
     etcdServices({
       backend: opened,
       maxRequestBytes: config.datastore.maxRequestBytes,
@@ -93,7 +95,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     },
   );
   const address = `127.0.0.1:${ports.etcd}`;
-  await listen(server, address).catch((error: Error) => {
+  await server.listen({ host: '127.0.0.1', port: ports.etcd }).catch((error: Error) => {
     throw new UserError(`the shim cannot listen on ${address}: ${error.message}`);
   });
   await serveMetrics(ports.shimMetrics, {
@@ -102,7 +104,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     ready: () => (opened.facts().neverJoined ? 'this node has never joined its leader' : null),
   });
   onShutdown(logger, stopLimitMs, async () => {
-    server.forceShutdown();
+    await server.stop(callsLimitMs);
     await opened.stop();
     await states.stop();
     await connection.close();

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { status } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Backend } from './backend.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
+import { status } from './etcd/grpc/status.ts';
 import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
 import { registerStateMetrics } from './state/metrics.ts';
 import { Database } from './store/database.ts';

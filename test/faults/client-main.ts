@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { status } from '@grpc/grpc-js';
 import { connect } from 'nats';
+import { status } from '../../services/shim/etcd/grpc/status.ts';
 import { decodeMessage, stateSchema } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';

@@ -1,73 +1,113 @@
-import { status } from '@grpc/grpc-js';
 import { Counter, type Registry } from 'prom-client';
-import type { CallObserver, Method } from './grpc-server.ts';
+import type { CallObserver, Method } from './grpc/call-observer.ts';
+import { type Status, status } from './grpc/status.ts';
 
 const methodLabels = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
 
-/** Metrics of the gRPC calls, with the names and labels that etcd has from Go's middleware. */
+/** What was counted of one method. */
+interface Tally {
+  started: number;
+  received: number;
+  sent: number;
+  handled: Map<Status, number>;
+}
+
+/**
+ * Metrics of the gRPC calls, with the names and labels that etcd has from Go's middleware. They are counted in plain
+ * numbers, since this is on the path of every call, and become metrics when somebody asks.
+ */
 export function registerCallMetrics(registry: Registry): CallObserver {
-  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
-    new Counter<Label>({ name, help, labelNames: [...labelNames], registers: [registry] });
-  const started = counter('grpc_server_started_total', 'gRPC calls that were begun.', methodLabels);
-  const handled = counter('grpc_server_handled_total', 'gRPC calls that ended, by their outcome.', [
-    ...methodLabels,
-    'grpc_code',
-  ]);
-  const received = counter('grpc_server_msg_received_total', 'gRPC messages received.', methodLabels);
-  const sent = counter('grpc_server_msg_sent_total', 'gRPC messages sent.', methodLabels);
-  const receivedBytes = counter(
-    'etcd_network_client_grpc_received_bytes_total',
-    'Bytes of messages received from clients.',
-    [],
+  const tallies = new Map<Method, Tally>();
+  const bytes = { received: 0, sent: 0 };
+  const tallyOf = (method: Method): Tally => {
+    const known = tallies.get(method);
+    if (known) return known;
+    const tally = { started: 0, received: 0, sent: 0, handled: new Map<Status, number>() };
+    tallies.set(method, tally);
+    return tally;
+  };
+  const counter = <Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    fill: (instance: Counter<Label>) => void,
+  ) => {
+    const collect = () => {
+      instance.reset();
+      fill(instance);
+    };
+    const instance: Counter<Label> = new Counter<Label>({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [registry],
+      collect,
+    });
+  };
+  const perMethod = (name: string, help: string, field: 'started' | 'received' | 'sent') =>
+    counter(name, help, methodLabels, (instance) => {
+      for (const [method, tally] of tallies) instance.inc(labelsOf(method), tally[field]);
+    });
+
+  perMethod('grpc_server_started_total', 'gRPC calls that were begun.', 'started');
+  perMethod('grpc_server_msg_received_total', 'gRPC messages received.', 'received');
+  perMethod('grpc_server_msg_sent_total', 'gRPC messages sent.', 'sent');
+  counter(
+    'grpc_server_handled_total',
+    'gRPC calls that ended, by their outcome.',
+    [...methodLabels, 'grpc_code'],
+    (instance) => {
+      for (const [method, { handled }] of tallies)
+        for (const [code, count] of handled)
+          instance.inc({ ...labelsOf(method), grpc_code: codeNames.get(code) ?? String(code) }, count);
+    },
   );
-  const sentBytes = counter(
-    'etcd_network_client_grpc_sent_bytes_total',
-    'Bytes of messages sent to clients.',
-    [],
-  );
-  const refused = counter(
+  counter(
     'twonode_writes_refused_total',
     'Writes that a mutation list refused at the datastore.',
     ['grpc_method'],
+    (instance) => {
+      for (const [{ method }, { handled }] of tallies) {
+        const count = handled.get(status.PERMISSION_DENIED);
+        if (count !== undefined) instance.inc({ grpc_method: method }, count);
+      }
+    },
   );
-  /** The counters of each method, looked up once: this is on the path of every call. */
-  const ofMethod = (method: Method) => {
-    const labels = { grpc_service: method.service, grpc_method: method.method, grpc_type: method.type };
-    return {
-      labels,
-      started: started.labels(labels),
-      received: received.labels(labels),
-      sent: sent.labels(labels),
-    };
-  };
-  const known = new Map<Method, ReturnType<typeof ofMethod>>();
-  const of = (method: Method) => {
-    const found = known.get(method) ?? ofMethod(method);
-    known.set(method, found);
-    return found;
-  };
+  counter(
+    'etcd_network_client_grpc_received_bytes_total',
+    'Bytes of messages received from clients.',
+    [],
+    (instance) => instance.inc(bytes.received),
+  );
+  counter('etcd_network_client_grpc_sent_bytes_total', 'Bytes of messages sent to clients.', [], (instance) =>
+    instance.inc(bytes.sent),
+  );
   return {
-    started: (method) => of(method).started.inc(),
+    started: (method) => {
+      tallyOf(method).started++;
+    },
     handled: (method, code) => {
-      handled.inc({ ...of(method).labels, grpc_code: codeNames[code] ?? String(code) });
-      if (code === status.PERMISSION_DENIED) refused.inc({ grpc_method: method.method });
+      const { handled } = tallyOf(method);
+      handled.set(code, (handled.get(code) ?? 0) + 1);
     },
-    received: (method, bytes) => {
-      of(method).received.inc();
-      receivedBytes.inc(bytes);
+    received: (method, size) => {
+      tallyOf(method).received++;
+      bytes.received += size;
     },
-    sent: (method, bytes) => {
-      of(method).sent.inc();
-      sentBytes.inc(bytes);
+    sent: (method, size) => {
+      tallyOf(method).sent++;
+      bytes.sent += size;
     },
   };
 }
 
+function labelsOf({ service, method, type }: Method) {
+  return { grpc_service: service, grpc_method: method, grpc_type: type };
+}
+
 /** gRPC's codes in the form that Go's middleware, and so etcd, gives them: `PermissionDenied`. */
-const codeNames: Partial<Record<status, string>> = Object.fromEntries(
-  Object.entries(status)
-    .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-    .map(([name, code]) => [code, name === 'OK' ? 'OK' : camelCase(name)]),
+const codeNames = new Map<Status, string>(
+  Object.entries(status).map(([name, code]) => [code, name === 'OK' ? 'OK' : camelCase(name)]),
 );
 
 function camelCase(name: string): string {

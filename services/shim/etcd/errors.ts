@@ -1,11 +1,11 @@
-import { status } from '@grpc/grpc-js';
+import { type Status, status } from './grpc/status.ts';
 
 /** An answer to a client that is not a success: a gRPC status code and a text. Clients compare the text. */
 export class EtcdError extends Error {
   override name = 'EtcdError';
-  readonly code: status;
+  readonly code: Status;
 
-  constructor(code: status, text: string) {
+  constructor(code: Status, text: string) {
     super(text);
     this.code = code;
   }

@@ -1,4 +1,3 @@
-import { status } from '@grpc/grpc-js';
 import type { JetStreamManager, Msg, NatsConnection, StreamConfig, Subscription } from 'nats';
 import type { Logger } from '../../../shared/logger.ts';
 import { decodeMessage } from '../../../shared/messages.ts';
@@ -7,6 +6,7 @@ import type { NodeState } from '../../../shared/node.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import type { WriteMethod } from '../backend.ts';
 import { EtcdError, etcdErrors } from '../etcd/errors.ts';
+import { status } from '../etcd/grpc/status.ts';
 import type { LogPosition } from '../log/group-commit.ts';
 import { chainOf } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';

@@ -1,6 +1,6 @@
-import { status } from '@grpc/grpc-js';
 import { headers, type MsgHdrs } from 'nats';
 import { z } from 'zod';
+import { status } from '../etcd/grpc/status.ts';
 import { bool, bytes, type Infer, int64, key, message, repeated, string } from '../protobuf/message.ts';
 
 /**

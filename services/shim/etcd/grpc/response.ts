@@ -1,0 +1,65 @@
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { frame, framePrefix } from './framing.ts';
+import { encodeStatusMessage, type Status, status } from './status.ts';
+
+const contentType = 'application/grpc';
+/** Messages are never compressed, in neither direction. */
+const acceptEncoding = 'identity';
+const headers = { ':status': 200, 'content-type': contentType, 'grpc-accept-encoding': acceptEncoding };
+const withTrailers = { waitForTrailers: true, sendDate: false };
+const withoutMore = { endStream: true, sendDate: false };
+const okTrailers = { 'grpc-status': String(status.OK) };
+/** Up to this size a message is copied behind its prefix, which costs less than a second write. In bytes. */
+const copiedBytesMax = 16 * 1024;
+
+/** A call's outcome, as its client is told. */
+export interface Outcome {
+  code: Status;
+  text: string;
+}
+
+/** Sends the headers of a call that has an answer; its outcome follows behind the last message. */
+export function sendHeaders(stream: ServerHttp2Stream): void {
+  stream.respond(headers, withTrailers);
+}
+
+/** What is listened for when all messages are on their way: sends the outcome OK. */
+export function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(okTrailers);
+}
+
+/** Writes one message. `sent` is called when the connection has taken it. */
+export function writeMessage(stream: ServerHttp2Stream, message: Uint8Array, sent?: () => void): void {
+  if (message.length <= copiedBytesMax) {
+    stream.write(frame(message), sent);
+    return;
+  }
+  stream.cork();
+  stream.write(framePrefix(message.length));
+  stream.write(message, sent);
+  stream.uncork();
+}
+
+/** The trailers of an outcome. */
+export function trailersOf({ code, text }: Outcome): Record<string, string> {
+  return { 'grpc-status': String(code), 'grpc-message': encodeStatusMessage(text) };
+}
+
+/** Answers with nothing but an outcome, and lets the client send no more. */
+export function refuse(stream: ServerHttp2Stream, outcome: Outcome): void {
+  stream.respond({ ...headers, ...trailersOf(outcome) }, withoutMore);
+  stopReading(stream);
+}
+
+/** Answers what is no gRPC request with an HTTP status. */
+export function refuseHttp(stream: ServerHttp2Stream, httpStatus: number): void {
+  stream.respond({ ':status': httpStatus }, withoutMore);
+  stopReading(stream);
+}
+
+/** Tells a client that may still be sending that nobody listens (RFC 9113 section 8.1). */
+export function stopReading(stream: ServerHttp2Stream): void {
+  stream.removeAllListeners('data');
+  stream.resume();
+  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+}
