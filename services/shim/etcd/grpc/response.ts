@@ -40,8 +40,17 @@ export function writeMessage(stream: ServerHttp2Stream, message: Uint8Array, sen
   stream.uncork();
 }
 
-/** The trailers of an outcome. */
-export function trailersOf({ code, text }: Outcome): Record<string, string> {
+/** Sends an outcome behind the messages, and lets the client send no more. */
+export function endWith(stream: ServerHttp2Stream, outcome: Outcome): void {
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers(trailersOf(outcome));
+    // Node sends them in the next turn; a reset must come behind them.
+    setImmediate(stopReading, stream);
+  });
+  stream.end();
+}
+
+function trailersOf({ code, text }: Outcome): Record<string, string> {
   return { 'grpc-status': String(code), 'grpc-message': encodeStatusMessage(text) };
 }
 
@@ -58,7 +67,7 @@ export function refuseHttp(stream: ServerHttp2Stream, httpStatus: number): void 
 }
 
 /** Tells a client that may still be sending that nobody listens (RFC 9113 section 8.1). */
-export function stopReading(stream: ServerHttp2Stream): void {
+function stopReading(stream: ServerHttp2Stream): void {
   stream.removeAllListeners('data');
   stream.resume();
   if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Metadata, StreamCall, Streaming } from '../transport.ts';
 import type { Method } from './call-observer.ts';
 import { MessageReader } from './framing.ts';
-import { type Outcome, refuse, sendHeaders, stopReading, trailersOf, writeMessage } from './response.ts';
+import { endWith, type Outcome, refuse, sendHeaders, writeMessage } from './response.ts';
 import {
   type CallOptions,
   cutMessage,
@@ -132,8 +132,6 @@ class GrpcStreamCall implements StreamCall {
       refuse(this.#stream, outcome);
       return;
     }
-    this.#stream.on('wantTrailers', () => this.#stream.sendTrailers(trailersOf(outcome)));
-    this.#stream.end();
-    stopReading(this.#stream);
+    endWith(this.#stream, outcome);
   }
 }

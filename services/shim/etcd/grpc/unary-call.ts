@@ -81,13 +81,14 @@ class UnaryCall {
     if (this.#settle(outcome.code)) refuse(this.#stream, outcome);
   }
 
-  /** The call has its outcome; false when it had one before. */
+  /** The call has its outcome. Returns whether it can be told: it had none before, and the client is still there. */
   #settle(code: Status): boolean {
     if (this.#answered) return false;
     this.#answered = true;
     clearTimeout(this.#deadline);
-    this.#options.observer.handled(this.#method, code);
-    return true;
+    const isGone = this.#stream.closed;
+    this.#options.observer.handled(this.#method, isGone ? status.CANCELLED : code);
+    return !isGone;
   }
 }
 
