@@ -3,41 +3,15 @@ import { failed, ok, unknown, type Verdict } from '../verdict.ts';
 import { type Detector, type DetectorSettings, hear, listen, tick } from './detector.ts';
 import { Measurements } from './measurements.ts';
 import { type Accepted, admit } from './replay.ts';
-import { type Beat, decodeBeat, encodeBeat } from './wire.ts';
+import { type Beat, BeatDecoder, BeatEncoder } from './wire.ts';
+import { composeWord, nothingToSay, type OwnWord, type Word, type WordIdentity } from './word.ts';
 
 /** Who beats to whom, and how. */
-export interface LinkIdentity {
-  self: string;
+export interface LinkIdentity extends WordIdentity {
   peer: string;
-  bootId: string;
-  /** Random, new with each start of the prober. */
-  run: string;
   secret: string;
-  configDigest: string;
   settings: DetectorSettings;
 }
-
-/** What the node says of itself in its beats. */
-export interface OwnWord {
-  state: Beat['state'];
-  stateReason: Beat['state_reason'];
-  /** Wall clock at which the state began, milliseconds since the Unix epoch. */
-  stateSinceMs: number;
-  epoch: number;
-  api: string | null;
-  leaving: boolean;
-  restartingMs: number | null;
-}
-
-export const nothingToSay: OwnWord = {
-  state: null,
-  stateReason: null,
-  stateSinceMs: 0,
-  epoch: 0,
-  api: null,
-  leaving: false,
-  restartingMs: null,
-};
 
 /** Both clocks, read together. */
 export interface Instant {
@@ -67,6 +41,16 @@ export interface LinkValue extends BeatValue {
   rejected: { malformed: number; forged: number; replayed: number };
 }
 
+/** A verdict differs from another in more than its measurements when one of these does. */
+export interface LinkGist {
+  phase: Detector['phase'];
+  /** The peer's word: the same object as long as the peer says the same. */
+  word: Word | null;
+  oneWay: OneWay;
+  /** Whether an announced restart is still under way. */
+  restarting: boolean;
+}
+
 export interface LinkVerdict extends Verdict {
   value: LinkValue & Record<string, unknown>;
 }
@@ -82,7 +66,11 @@ export class BeatLink {
   readonly #identity: LinkIdentity;
   readonly #measurements = new Measurements();
   readonly #rejected = { malformed: 0, forged: 0, replayed: 0 };
-  #word: OwnWord = nothingToSay;
+  readonly #encoder: BeatEncoder;
+  readonly #decoder: BeatDecoder;
+  #own: OwnWord = nothingToSay;
+  /** What goes out, composed anew only when something of it changed. */
+  #word: Word;
   #detector: Detector;
   #accepted: Accepted | null = null;
   #seq = 0;
@@ -95,74 +83,86 @@ export class BeatLink {
   /** @param resumed whether the peer was up when this prober stopped, a moment ago within the same boot */
   constructor(identity: LinkIdentity, nowMs: number, resumed: boolean) {
     this.#identity = identity;
+    this.#encoder = new BeatEncoder(identity.secret);
+    this.#decoder = new BeatDecoder(identity.secret);
     this.#detector = listen(nowMs, resumed);
+    this.#word = this.#compose();
   }
 
-  say(word: OwnWord): void {
-    this.#word = word;
+  say(own: OwnWord): void {
+    this.#own = own;
+    this.#word = this.#compose();
   }
 
   /** The next datagram to send. */
   next({ nowMs, wallMs }: Instant): Buffer {
-    const { self, bootId, run, configDigest, secret } = this.#identity;
-    const word = this.#word;
     this.#seq += 1;
     this.#measurements.sent(this.#seq, nowMs);
-    const beat: Beat = {
-      node: self,
-      boot_id: bootId,
-      run,
-      seq: this.#seq,
-      sent_ms: wallMs,
-      state: word.state,
-      state_reason: word.stateReason,
-      state_age_ms: word.state === null ? 0 : Math.max(0, wallMs - word.stateSinceMs),
-      epoch: word.epoch,
-      config_digest: configDigest,
-      api: word.api,
-      leaving: word.leaving,
-      restarting_ms: word.restartingMs,
-      heard: this.#echo && {
-        run: this.#echo.run,
-        seq: this.#echo.seq,
-        age_ms: Math.round((nowMs - this.#echo.atMs) * 1000) / 1000,
-      },
-    };
-    return encodeBeat(beat, secret);
+    const echo = this.#echo;
+    const heardAgeMs = echo === null ? 0 : Math.max(0, nowMs - echo.atMs);
+    const pulse = { seq: this.#seq, sentMs: wallMs, heardSeq: echo?.seq ?? 0, heardAgeMs };
+    return this.#encoder.encode(pulse, this.#word);
   }
 
-  /** Takes a datagram that came in, whatever it is. */
-  receive(datagram: Uint8Array, instant: Instant): void {
-    const { secret, peer, run, settings } = this.#identity;
+  /**
+   * Takes a datagram that came in, whatever it is.
+   * @returns whether it was a new beat of the peer
+   */
+  receive(datagram: Uint8Array, instant: Instant): boolean {
+    const { peer, run, settings } = this.#identity;
     const { nowMs, wallMs } = instant;
-    const decoded = decodeBeat(datagram, secret);
+    const decoded = this.#decoder.decode(datagram);
     if (!decoded.ok) {
       this.#rejected[decoded.error] += 1;
-      return;
+      return false;
     }
     const { beat } = decoded;
-    if (beat.node !== peer) return;
+    if (beat.word.node !== peer) return false;
     const oldestFresh = Math.max(1, this.#seq - Math.ceil(freshMs / settings.interval));
     const admission = admit(this.#accepted, { run, oldestFresh, newest: this.#seq }, beat);
     if (!admission.admitted && admission.why !== 'unconfirmed') {
       this.#rejected.replayed += 1;
-      return;
+      return false;
     }
-    this.#echo = { run: beat.run, seq: beat.seq, atMs: nowMs };
+    this.#hearRun(beat, nowMs);
     if (!admission.admitted) {
       this.#unconfirmed = { sinceMs: this.#unconfirmed?.sinceMs ?? nowMs, lastMs: nowMs };
-      return;
+      return false;
     }
     this.#unconfirmed = null;
     this.#accepted = admission.accepted;
     this.#last = { beat, atMs: nowMs };
     this.#measurements.received(beat, run, nowMs, wallMs);
     this.#detector = hear(this.#detector, settings, nowMs);
+    return true;
+  }
+
+  #compose(): Word {
+    return composeWord(this.#identity, this.#own, this.#echo?.run ?? null);
+  }
+
+  /** The newest beat of the peer, to be named in ours. */
+  #hearRun({ pulse, word }: Beat, nowMs: number): void {
+    const known = this.#echo?.run === word.run;
+    this.#echo = { run: word.run, seq: pulse.seq, atMs: nowMs };
+    if (!known) this.#word = this.#compose();
   }
 
   /** Judges the silence; to be called every interval. */
   tick(nowMs: number): void {
     this.#detector = tick(this.#detector, this.#identity.settings, nowMs);
+  }
+
+  /** What a reader of the verdict acts on, cheap enough to be looked at with each beat. */
+  gist(nowMs: number): LinkGist {
+    const word = this.#last?.beat.word ?? null;
+    return {
+      phase: this.#detector.phase,
+      word,
+      oneWay: this.#oneWay(nowMs),
+      restarting:
+        this.#last !== null && remaining(word?.restarting_ms ?? null, nowMs - this.#last.atMs) !== null,
+    };
   }
 
   /** What is to be thought of the peer now. */
@@ -183,23 +183,23 @@ export class BeatLink {
 
   #value(nowMs: number): LinkValue {
     const { configDigest } = this.#identity;
-    const beat = this.#last?.beat;
+    const word = this.#last?.beat.word;
     const ageMs = this.#last ? nowMs - this.#last.atMs : 0;
     const down = this.#detector.phase === 'down';
     const loss = down ? 1 : this.#measurements.lossRatio(nowMs);
     const rtt = this.#measurements.rttMs;
     return {
-      peer_state: beat?.state ?? null,
-      peer_reason: beat?.state_reason ?? null,
-      peer_state_age_ms: Math.round((beat?.state_age_ms ?? 0) + ageMs),
-      peer_epoch: beat?.epoch ?? 0,
-      peer_boot_id: beat?.boot_id ?? '',
-      peer_api: beat?.api ?? null,
-      peer_leaving: beat?.leaving ?? false,
-      peer_restarting_ms: remaining(beat?.restarting_ms ?? null, ageMs),
+      peer_state: word?.state ?? null,
+      peer_reason: word?.state_reason ?? null,
+      peer_state_age_ms: Math.round(stateAgeMs(this.#last?.beat) + ageMs),
+      peer_epoch: word?.epoch ?? 0,
+      peer_boot_id: word?.boot_id ?? '',
+      peer_api: word?.api ?? null,
+      peer_leaving: word?.leaving ?? false,
+      peer_restarting_ms: remaining(word?.restarting_ms ?? null, ageMs),
       clock_offset_ms: this.#measurements.clockOffsetMs,
       config_digest: configDigest,
-      peer_config_digest: beat?.config_digest ?? '',
+      peer_config_digest: word?.config_digest ?? '',
       one_way: this.#oneWay(nowMs),
       suspect: this.#detector.suspect,
       loss_percent: loss === null ? null : Math.round(loss * 100),
@@ -212,14 +212,20 @@ export class BeatLink {
     const { run, settings } = this.#identity;
     const { suspectAfter, downAfter } = settings;
     if (this.#last && nowMs - this.#last.atMs < downAfter) {
-      const { heard } = this.#last.beat;
-      return heard?.run !== run || heard.age_ms >= downAfter ? 'peer-deaf' : null;
+      const { pulse, word } = this.#last.beat;
+      return word.heard_run !== run || pulse.heardAgeMs >= downAfter ? 'peer-deaf' : null;
     }
     // A prober that has just started is confirmed one round trip later: that is no one-way link yet.
     const unconfirmed = this.#unconfirmed;
     if (!unconfirmed || nowMs - unconfirmed.lastMs >= downAfter) return null;
     return unconfirmed.lastMs - unconfirmed.sinceMs >= suspectAfter ? 'peer-deaf' : null;
   }
+}
+
+/** How long the peer had been in its state when it sent this, by its own clock. */
+function stateAgeMs(beat: Beat | undefined): number {
+  if (!beat || beat.word.state === null) return 0;
+  return Math.max(0, beat.pulse.sentMs - beat.word.state_since_ms);
 }
 
 /** What is left of an announced restart; null when none was announced or its time is over. */

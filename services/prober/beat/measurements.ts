@@ -28,14 +28,14 @@ export class Measurements {
    * @param nowMs monotonic, in milliseconds
    * @param wallMs own wall clock, milliseconds since the Unix epoch
    */
-  received(beat: Beat, ownRun: string, nowMs: number, wallMs: number): void {
-    this.#countLoss(beat, nowMs);
-    if (beat.heard?.run !== ownRun) return;
-    const sent = this.#sentMs[beat.heard.seq % sentKept];
-    if (sent?.seq !== beat.heard.seq) return;
-    const rttMs = Math.max(0, nowMs - sent.atMs - beat.heard.age_ms);
+  received({ pulse, word }: Beat, ownRun: string, nowMs: number, wallMs: number): void {
+    this.#countLoss(word.run, pulse.seq, nowMs);
+    if (word.heard_run !== ownRun) return;
+    const sent = this.#sentMs[pulse.heardSeq % sentKept];
+    if (sent?.seq !== pulse.heardSeq) return;
+    const rttMs = Math.max(0, nowMs - sent.atMs - pulse.heardAgeMs);
     this.#rttMs = this.#rttMs === null ? rttMs : this.#rttMs + rttWeight * (rttMs - this.#rttMs);
-    this.#offsets.push({ rttMs, offsetMs: beat.sent_ms + rttMs / 2 - wallMs });
+    this.#offsets.push({ rttMs, offsetMs: pulse.sentMs + rttMs / 2 - wallMs });
     if (this.#offsets.length > offsetSamples) this.#offsets.shift();
   }
 
@@ -61,10 +61,10 @@ export class Measurements {
     return expected === 0 ? null : Math.max(0, 1 - received / expected);
   }
 
-  #countLoss(beat: Beat, nowMs: number): void {
+  #countLoss(run: string, seq: number, nowMs: number): void {
     const last = this.#lastSeq;
-    const expected = last?.run === beat.run ? beat.seq - last.seq : 1;
-    this.#lastSeq = { run: beat.run, seq: beat.seq };
+    const expected = last?.run === run ? seq - last.seq : 1;
+    this.#lastSeq = { run, seq };
     this.#forgetSeconds(nowMs);
     const second = Math.floor(nowMs / 1000);
     const current = this.#seconds.at(-1);

@@ -1,4 +1,5 @@
-import type { LinkIdentity, LinkVerdict, OwnWord } from './link.ts';
+import type { LinkIdentity, LinkVerdict } from './link.ts';
+import type { OwnWord } from './word.ts';
 
 /** What the beat's thread is started with. */
 export interface BeatThreadData {

@@ -2,33 +2,30 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Accepted, admit, type Sent } from './replay.ts';
 import type { Beat } from './wire.ts';
+import { composeWord, nothingToSay } from './word.ts';
 
 const sent: Sent = { run: 'ours', oldestFresh: 100, newest: 300 };
 const accepted: Accepted = { bootId: 'boot', run: 'theirs', seq: 50 };
 
-function beat(change: Partial<Beat>): Beat {
+interface Change {
+  seq?: number;
+  boot_id?: string;
+  run?: string;
+  heard_run?: string;
+  heardSeq?: number;
+}
+
+function beat({ seq = 51, boot_id = 'boot', run = 'theirs', heard_run, heardSeq = 0 }: Change): Beat {
+  const identity = { self: 'node-b', bootId: boot_id, run, configDigest: '' };
   return {
-    node: 'node-b',
-    boot_id: 'boot',
-    run: 'theirs',
-    seq: 51,
-    sent_ms: 0,
-    state: null,
-    state_reason: null,
-    state_age_ms: 0,
-    epoch: 0,
-    config_digest: '',
-    api: null,
-    leaving: false,
-    restarting_ms: null,
-    heard: null,
-    ...change,
+    pulse: { seq, sentMs: 0, heardSeq, heardAgeMs: 1 },
+    word: composeWord(identity, nothingToSay, heard_run ?? null),
   };
 }
 
-const heard = (run: string, seq: number) => ({ heard: { run, seq, age_ms: 1 } });
+const heard = (heard_run: string, heardSeq: number): Change => ({ heard_run, heardSeq });
 
-const cases: [string, Accepted | null, Partial<Beat>, string][] = [
+const cases: [string, Accepted | null, Change, string][] = [
   ['the next one', accepted, {}, 'admitted'],
   ['one after a gap', accepted, { seq: 90 }, 'admitted'],
   ['the same again', accepted, { seq: 50 }, 'replayed'],

@@ -27,15 +27,14 @@ export type Admission =
  * as the last that it heard: no recording can know the id of our run. So a new run is admitted one round trip after it
  * began; one that never hears us is `unconfirmed`.
  */
-export function admit(accepted: Accepted | null, sent: Sent, beat: Beat): Admission {
-  const next = { bootId: beat.boot_id, run: beat.run, seq: beat.seq };
-  if (accepted && accepted.run === beat.run && accepted.bootId === beat.boot_id) {
-    return beat.seq > accepted.seq
+export function admit(accepted: Accepted | null, sent: Sent, { pulse, word }: Beat): Admission {
+  const next = { bootId: word.boot_id, run: word.run, seq: pulse.seq };
+  if (accepted && accepted.run === word.run && accepted.bootId === word.boot_id) {
+    return pulse.seq > accepted.seq
       ? { admitted: true, accepted: next }
       : { admitted: false, why: 'replayed' };
   }
-  const heard = beat.heard;
-  const fresh =
-    heard !== null && heard.run === sent.run && heard.seq >= sent.oldestFresh && heard.seq <= sent.newest;
+  const { heardSeq } = pulse;
+  const fresh = word.heard_run === sent.run && heardSeq >= sent.oldestFresh && heardSeq <= sent.newest;
   return fresh ? { admitted: true, accepted: next } : { admitted: false, why: 'unconfirmed' };
 }

@@ -1,80 +1,124 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
-import { nodeStates } from '../../../shared/node.ts';
-import { reasons } from '../../../shared/reasons.ts';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { latestMs, type Word, wordSchema } from './word.ts';
 
 /**
- * A beat on the wire: `TNB1`, 16 bytes of HMAC-SHA256 over all that follows, then the body as JSON in UTF-8. The source
- * address means nothing (a relay or NAT may stand between): who holds the secret is the peer.
+ * A beat on the wire: `TNB2`, 16 bytes of HMAC-SHA256 over all that follows, the pulse as four big-endian doubles, then the
+ * word as JSON in UTF-8. The pulse differs from beat to beat, the word rarely: both sides make and read it once, and not 40
+ * times a second. The source address means nothing (a relay or NAT may stand between): who holds the secret is the peer.
  */
-const magic = Buffer.from('TNB1', 'latin1');
+const magic = Buffer.from('TNB2', 'latin1');
 const macBytes = 16;
-const headerBytes = magic.length + macBytes;
+const pulseAt = magic.length + macBytes;
+const pulseBytes = 4 * 8;
+const wordAt = pulseAt + pulseBytes;
 
 /** Longest datagram that is sent or taken, in bytes: below every MTU that IPv6 allows (1280). */
 export const datagramLimit = 1_200;
 
-/** Longest time that a restart may be announced for, in milliseconds. */
-const restartLimitMs = 600_000;
-
-const sequence = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
-
-export const beatSchema = z.object({
-  /** The sender. */
-  node: z.string().max(63),
-  boot_id: z.string().max(64),
-  /** Names this run of the sender's prober: the sequence begins anew with each. */
-  run: z.string().max(64),
-  seq: sequence,
+/** What differs from beat to beat. */
+export interface Pulse {
+  /** Counts the beats of this run. */
+  seq: number;
   /** The sender's wall clock when it sent this, milliseconds since the Unix epoch. */
-  sent_ms: z.number().int().nonnegative().max(8_640_000_000_000_000),
-  /** The sender's state as its shim last said; null when it said none within its `ttl_ms`. */
-  state: z.enum(nodeStates).nullable().catch(null),
-  /** A reason that this version does not know reads as null. */
-  state_reason: z.enum(reasons).nullable().catch(null),
-  state_age_ms: z.number().nonnegative(),
-  /** Epoch of the sender's log; 0 when unknown. */
-  epoch: sequence,
-  config_digest: z.string().max(64),
-  /** Status of the sender's own `local.api`; null before it has one. */
-  api: z.string().max(16).nullable(),
-  /** The sender stops and stays away. */
-  leaving: z.boolean(),
-  /** The sender restarts and needs this many milliseconds; null when it does not. */
-  restarting_ms: z.number().nonnegative().max(restartLimitMs).nullable(),
-  /** The newest beat that the sender heard from us, and how long ago; null when it heard none. */
-  heard: z.object({ run: z.string().max(64), seq: sequence, age_ms: z.number().nonnegative() }).nullable(),
-});
-export type Beat = z.infer<typeof beatSchema>;
+  sentMs: number;
+  /** Sequence of the newest beat that the sender heard from us, and how long ago; 0 when `heard_run` is null. */
+  heardSeq: number;
+  heardAgeMs: number;
+}
 
-/** Makes the datagram of a beat. */
-export function encodeBeat(beat: Beat, secret: string): Buffer {
-  const body = Buffer.from(JSON.stringify(beat), 'utf8');
-  return Buffer.concat([magic, mac(body, secret), body]);
+export interface Beat {
+  pulse: Pulse;
+  /** The same object for as long as the word is the same. */
+  word: Word;
+}
+
+/** Makes datagrams. */
+export class BeatEncoder {
+  readonly #key: KeyObject;
+  #last: { word: Word; bytes: Buffer } | null = null;
+
+  constructor(secret: string) {
+    this.#key = keyOf(secret);
+  }
+
+  /** @param word is taken for the same as long as it is the same object */
+  encode({ seq, sentMs, heardSeq, heardAgeMs }: Pulse, word: Word): Buffer {
+    const bytes = this.#bytesOf(word);
+    const datagram = Buffer.allocUnsafe(wordAt + bytes.length);
+    magic.copy(datagram);
+    [seq, sentMs, heardSeq, heardAgeMs].forEach((number, index) => {
+      datagram.writeDoubleBE(number, pulseAt + index * 8);
+    });
+    bytes.copy(datagram, wordAt);
+    mac(datagram.subarray(pulseAt), this.#key).copy(datagram, magic.length, 0, macBytes);
+    return datagram;
+  }
+
+  #bytesOf(word: Word): Buffer {
+    if (this.#last?.word !== word) this.#last = { word, bytes: Buffer.from(JSON.stringify(word), 'utf8') };
+    return this.#last.bytes;
+  }
 }
 
 export type DecodedBeat = { ok: true; beat: Beat } | { ok: false; error: 'malformed' | 'forged' };
 
-/**
- * Reads a datagram. Never throws. Nothing of the body is looked at before its HMAC is right.
- * `malformed`: no beat, or of another format. `forged`: made without the secret, or damaged.
- */
-export function decodeBeat(datagram: Uint8Array, secret: string): DecodedBeat {
-  const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
-  if (bytes.length <= headerBytes || bytes.length > datagramLimit) return { ok: false, error: 'malformed' };
-  if (!bytes.subarray(0, magic.length).equals(magic)) return { ok: false, error: 'malformed' };
-  const body = bytes.subarray(headerBytes);
-  if (!timingSafeEqual(bytes.subarray(magic.length, headerBytes), mac(body, secret))) {
-    return { ok: false, error: 'forged' };
+const malformed: DecodedBeat = { ok: false, error: 'malformed' };
+
+/** Reads datagrams. */
+export class BeatDecoder {
+  readonly #key: KeyObject;
+  #last: { bytes: Buffer; word: Word } | null = null;
+
+  constructor(secret: string) {
+    this.#key = keyOf(secret);
   }
-  try {
-    const parsed = beatSchema.safeParse(JSON.parse(body.toString('utf8')));
-    return parsed.success ? { ok: true, beat: parsed.data } : { ok: false, error: 'malformed' };
-  } catch {
-    return { ok: false, error: 'malformed' };
+
+  /**
+   * Never throws. Nothing of the body is looked at before its HMAC is right. `malformed`: no beat, or of another format.
+   * `forged`: made without the secret, or damaged.
+   */
+  decode(datagram: Uint8Array): DecodedBeat {
+    const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+    if (bytes.length <= wordAt || bytes.length > datagramLimit) return malformed;
+    if (!bytes.subarray(0, magic.length).equals(magic)) return malformed;
+    const expected = mac(bytes.subarray(pulseAt), this.#key).subarray(0, macBytes);
+    if (!timingSafeEqual(bytes.subarray(magic.length, pulseAt), expected)) {
+      return { ok: false, error: 'forged' };
+    }
+    const pulse = readPulse(bytes);
+    const word = pulse && this.#wordOf(bytes.subarray(wordAt));
+    return pulse && word ? { ok: true, beat: { pulse, word } } : malformed;
+  }
+
+  #wordOf(bytes: Buffer): Word | null {
+    if (this.#last?.bytes.equals(bytes)) return this.#last.word;
+    try {
+      const parsed = wordSchema.safeParse(JSON.parse(bytes.toString('utf8')));
+      if (!parsed.success) return null;
+      // A copy: what came in may lie in a buffer that is used again.
+      this.#last = { bytes: Buffer.from(bytes), word: parsed.data };
+      return parsed.data;
+    } catch {
+      return null;
+    }
   }
 }
 
-function mac(body: Uint8Array, secret: string): Buffer {
-  return createHmac('sha256', secret).update(body).digest().subarray(0, macBytes);
+function readPulse(bytes: Buffer): Pulse | null {
+  const seq = bytes.readDoubleBE(pulseAt);
+  const sentMs = bytes.readDoubleBE(pulseAt + 8);
+  const heardSeq = bytes.readDoubleBE(pulseAt + 16);
+  const heardAgeMs = bytes.readDoubleBE(pulseAt + 24);
+  const sequences = [seq, heardSeq].every((number) => Number.isSafeInteger(number) && number >= 0);
+  const times = sentMs >= 0 && sentMs <= latestMs && heardAgeMs >= 0 && heardAgeMs < Number.POSITIVE_INFINITY;
+  return sequences && times ? { seq, sentMs, heardSeq, heardAgeMs } : null;
+}
+
+/** Made once: preparing a key for each beat takes longer than the HMAC. */
+function keyOf(secret: string): KeyObject {
+  return createSecretKey(secret, 'utf8');
+}
+
+function mac(body: Uint8Array, key: KeyObject): Buffer {
+  return createHmac('sha256', key).update(body).digest();
 }

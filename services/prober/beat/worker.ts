@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { BeatLink, type Instant, type LinkVerdict, nothingToSay, type OwnWord } from './link.ts';
+import { BeatLink, type Instant, type LinkGist, type LinkVerdict } from './link.ts';
 import type { BeatThreadData, FromBeatThread, ToBeatThread } from './protocol.ts';
+import { nothingToSay, type OwnWord } from './word.ts';
 
 /**
  * The beat's own thread: socket, timers and detector on an event loop of their own, so that nothing else in the prober can
@@ -26,8 +27,11 @@ let word: OwnWord = nothingToSay;
 let stateUntilMs = 0;
 let socket: Socket | null = null;
 let fault: string | null = null;
-let lastPosted = '';
+let lastGist: LinkGist | null = null;
+let lastFault: string | null = null;
 let lastPostedMs = 0;
+let lastBeatMs = 0;
+let leaving = false;
 
 function post(message: FromBeatThread): void {
   parentPort?.postMessage(message);
@@ -44,7 +48,7 @@ function open(): void {
     // Addresses are never names: the resolver, which is asked for each datagram else, has nothing to do.
     lookup: (address, _options, found) => found(null, address, family),
   });
-  opening.on('message', (datagram) => link.receive(datagram, instant()));
+  opening.on('message', take);
   opening.on('listening', () => {
     socket = opening;
     reportFault(null);
@@ -70,8 +74,21 @@ function send(done?: () => void): void {
   else done?.();
 }
 
+/**
+ * A beat of the peer takes ours along when that is due within half an interval. So both nodes keep one rhythm and are woken
+ * once for each interval and not twice; ours never comes later for it.
+ */
+function take(datagram: Buffer): void {
+  const now = instant();
+  const admitted = link.receive(datagram, now);
+  if (!admitted || leaving || now.nowMs - lastBeatMs < interval / 2) return;
+  beating.refresh();
+  beat();
+}
+
 function beat(): void {
   const { nowMs } = instant();
+  lastBeatMs = nowMs;
   if (word.state !== null && nowMs > stateUntilMs) say({ ...nothingToSay, api: word.api });
   send();
   link.tick(nowMs);
@@ -80,14 +97,24 @@ function beat(): void {
 
 /** Posts the verdict when something a reader acts on changed, and else as a level. */
 function report(nowMs: number): void {
+  const gist = link.gist(nowMs);
+  if (nowMs - lastPostedMs < levelMs && fault === lastFault && lastGist && sameGist(gist, lastGist)) return;
   const verdict = judge(nowMs);
   // A verdict is near: until then the last one of the prober before this one stays in force.
   if (verdict.status === 'unknown' && nowMs - startedMs < 2 * downAfter) return;
-  const essence = essenceOf(verdict);
-  if (essence === lastPosted && nowMs - lastPostedMs < levelMs) return;
-  lastPosted = essence;
+  lastGist = gist;
+  lastFault = fault;
   lastPostedMs = nowMs;
   post({ kind: 'verdict', verdict });
+}
+
+function sameGist(one: LinkGist, other: LinkGist): boolean {
+  return (
+    one.phase === other.phase &&
+    one.word === other.word &&
+    one.oneWay === other.oneWay &&
+    one.restarting === other.restarting
+  );
 }
 
 /** Who cannot listen cannot tell silence from death. */
@@ -95,22 +122,6 @@ function judge(nowMs: number): LinkVerdict {
   const verdict = link.verdict(nowMs);
   if (fault === null) return verdict;
   return { ...verdict, status: 'unknown', reason: `cannot listen for beats on ${fault}` };
-}
-
-function essenceOf({ status, reason, value }: LinkVerdict): string {
-  return JSON.stringify([
-    status,
-    reason,
-    value.peer_state,
-    value.peer_reason,
-    value.peer_epoch,
-    value.peer_boot_id,
-    value.peer_api,
-    value.peer_leaving,
-    value.peer_restarting_ms === null,
-    value.peer_config_digest,
-    value.one_way,
-  ]);
 }
 
 function say(next: OwnWord): void {
@@ -125,7 +136,7 @@ function farewell(left: number): void {
   });
 }
 
-function take(message: ToBeatThread): void {
+function obey(message: ToBeatThread): void {
   switch (message.kind) {
     case 'state':
       stateUntilMs = performance.now() + message.ttlMs;
@@ -136,6 +147,7 @@ function take(message: ToBeatThread): void {
       break;
     case 'farewell':
       clearInterval(beating);
+      leaving = true;
       say({ ...word, restartingMs: message.restartingMs });
       farewell(farewells);
       break;
@@ -144,4 +156,4 @@ function take(message: ToBeatThread): void {
 
 open();
 const beating = setInterval(beat, interval);
-parentPort?.on('message', take);
+parentPort?.on('message', obey);
