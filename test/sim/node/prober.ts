@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { BeatLink, type Instant, nothingToSay } from '../../../services/prober/beat/link.ts';
+import { BeatLink, type Instant } from '../../../services/prober/beat/link.ts';
+import { nothingToSay } from '../../../services/prober/beat/word.ts';
 import { Board, type BoardChange } from '../../../services/prober/board.ts';
 import { readMemory, writeMemory } from '../../../services/prober/memory.ts';
 import { Publisher, refreshSpacing } from '../../../services/prober/publisher.ts';
