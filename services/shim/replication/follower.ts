@@ -356,13 +356,15 @@ export class FollowerReplication {
     }
   }
 
-  /** Where the mirror's stream ends, whatever is folded of it. */
+  /** The newest record that the mirror's stream holds, whatever is folded of it. Its end may be a hole. */
   async #mirrorPoint(): Promise<LogPosition> {
     const { manager, stream } = this.#options;
-    const last = (await findStream(manager, stream))?.state.last_seq ?? 0;
-    if (last === 0) return { sequence: 0, chain: 0 };
-    const bytes = await readMessage(manager, stream, last);
-    return { sequence: last, chain: bytes ? chainOf(bytes) : 0 };
+    const state = (await findStream(manager, stream, { deleted_details: true }))?.state;
+    const missing = new Set(state?.deleted);
+    let sequence = state?.messages ? state.last_seq : 0;
+    while (missing.has(sequence)) sequence--;
+    const bytes = sequence > 0 ? await readMessage(manager, stream, sequence) : null;
+    return bytes ? { sequence, chain: chainOf(bytes) } : { sequence: 0, chain: 0 };
   }
 
   /** Whether records are missing in the mirror which the leader still holds. What is before its first one was cleaned away. */

@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Signal } from '../../../shared/messages.ts';
-import { type Known, learnSignal, nothingKnown } from './known.ts';
+import type { Signal, StateMessage } from '../../../shared/messages.ts';
+import type { NodeState } from '../../../shared/node.ts';
+import { type Known, learnPeerState, learnSignal, nothingKnown } from './known.ts';
 import { newMemory, recall } from './persisted.ts';
 import { simulatedConfig } from './simulation/pair.ts';
 
@@ -60,6 +61,44 @@ test('what is not watched is not remembered', () => {
     [signal('failed', nowMs, 'eastwest.moon'), nowMs],
   ]);
   assert.equal(known.checks, {});
+});
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+/** The peer's state as its beats tell it: they name no time, but how long it has been so. */
+function beat(peer_state: NodeState, ageMs: number): Signal {
+  return { ...signal('ok', nowMs, 'eastwest.beat'), value: { peer_state, peer_state_age_ms: ageMs } };
+}
+
+function message(state: NodeState, since: string): StateMessage {
+  const peer = { node: 'node-a', state: null, reason: null, heard: true, age_ms: 0 };
+  const rest = { reason: null, text: '', warnings: [], epoch: 1, revision: 1, seq: 1, ttl_ms: 3_000 };
+  return { v: 1, node: 'node-b', role: 'follower', state, since, peer, ...rest };
+}
+
+test('what the peer said before does not come back: its beats and its messages overtake each other', () => {
+  let known = nothingKnown(nowMs);
+  const says = () => known.peerSaid?.state;
+  const [follows, impaired, again] = [iso(nowMs - 20_000), iso(nowMs), iso(nowMs + 5_000)];
+  known = learnPeerState(known, message('Follower', follows), nowMs - 500);
+  known = learnPeerState(known, message('Impaired', impaired), nowMs + 5);
+  known = learnSignal(config, known, beat('Follower', 20_000), nowMs + 40);
+  assert.is(says(), 'Impaired');
+  known = learnSignal(config, known, beat('Impaired', 60), nowMs + 60);
+  known = learnPeerState(known, message('Impaired', impaired), nowMs + 1_000);
+  assert.is(says(), 'Impaired');
+  known = learnSignal(config, known, beat('Follower', 10), nowMs + 5_010);
+  assert.is(says(), 'Follower');
+  known = learnPeerState(known, message('Impaired', impaired), nowMs + 5_020);
+  assert.is(says(), 'Follower');
+  known = learnPeerState(known, message('Follower', again), nowMs + 5_030);
+  assert.is(says(), 'Follower');
+});
+
+test('what the peer said counts no longer than it said: then an older word does', () => {
+  const said = learnPeerState(nothingKnown(nowMs), message('Impaired', iso(nowMs)), nowMs);
+  const known = learnSignal(config, said, beat('Follower', 20_000), nowMs + 3_001);
+  assert.is(known.peerSaid?.state, 'Follower');
 });
 
 test('memory: another boot waits again, but goes on with the incident', () => {

@@ -48,6 +48,8 @@ interface PeerStatement {
   readonly state: NodeState;
   readonly reason: Reason | null;
   readonly sinceMs: number;
+  /** When this node first heard of that state. */
+  readonly learnedMs: number;
   /** When it said so, and until when that counts. */
   readonly saidMs: number;
   readonly untilMs: number;
@@ -61,6 +63,8 @@ export interface Known {
   /** Since when the log link works without a break; null while it does not. */
   readonly linkUpSinceMs: number | null;
   readonly peerSaid: PeerStatement | null;
+  /** `since` of the peer's last message on its state subject, by its own clock; empty before the first. */
+  readonly peerMessageSince: string;
   readonly beat: BeatValue | null;
   /** The peer restarts and is to be back by then; null when it does not. */
   readonly restartingUntilMs: number | null;
@@ -81,6 +85,7 @@ export const nothingKnown = (nowMs: number): Known => ({
   datastoreFailedMs: null,
   linkUpSinceMs: null,
   peerSaid: null,
+  peerMessageSince: '',
   beat: null,
   restartingUntilMs: null,
   proberSince: null,
@@ -161,10 +166,14 @@ function learnBeat(known: Known, signal: Signal, nowMs: number): Known {
   };
   if (signal.status !== 'ok') return learned;
   if (beat.peer_state === null) return { ...learned, peerSaid: null };
+  const sinceMs = nowMs - beat.peer_state_age_ms;
+  if (isSuperseded(known, beat.peer_state, nowMs) && sinceMs <= (known.peerSaid?.learnedMs ?? 0))
+    return learned;
   return sayPeer(learned, {
     state: beat.peer_state,
     reason: beat.peer_reason,
-    sinceMs: nowMs - beat.peer_state_age_ms,
+    sinceMs,
+    learnedMs: nowMs,
     saidMs: nowMs,
     untilMs: nowMs + signal.ttl_ms,
   });
@@ -181,18 +190,32 @@ function restartingUntil(known: Known, beat: BeatValue, signal: Signal, nowMs: n
   return nowMs - age + beat.peer_restarting_ms;
 }
 
-/** Takes in a message of the peer on `twonode.state.<peer>`. */
+/**
+ * Whether the peer says another state than the one that counts. It says its state in beats and in messages, and either may
+ * come late: what was true before this node learned of the present state is no news.
+ */
+function isSuperseded({ peerSaid }: Known, state: NodeState, nowMs: number): boolean {
+  return peerSaid !== null && peerSaid.state !== state && nowMs <= peerSaid.untilMs;
+}
+
+/** Takes in a message of the peer on `twonode.state.<peer>`. One that says again what was said before a newer beat is late. */
 export function learnPeerState(known: Known, message: StateMessage, nowMs: number): Known {
   const { state, reason } = message;
+  if (isSuperseded(known, state, nowMs) && message.since === known.peerMessageSince) return known;
   const sinceMs = Math.min(Date.parse(message.since), nowMs);
-  return sayPeer(known, { state, reason, sinceMs, saidMs: nowMs, untilMs: nowMs + message.ttl_ms });
+  const said = { state, reason, sinceMs, learnedMs: nowMs, saidMs: nowMs, untilMs: nowMs + message.ttl_ms };
+  return sayPeer({ ...known, peerMessageSince: message.since }, said);
 }
 
 /** What the peer says again is not younger for that. */
 function sayPeer(known: Known, said: PeerStatement): Known {
   const last = known.peerSaid;
   const isRepeated = last?.state === said.state && last.reason === said.reason;
-  return { ...known, peerSaid: isRepeated ? { ...said, sinceMs: last.sinceMs } : said };
+  const learnedMs = last?.state === said.state ? last.learnedMs : said.learnedMs;
+  return {
+    ...known,
+    peerSaid: { ...said, learnedMs, sinceMs: isRepeated ? last.sinceMs : said.sinceMs },
+  };
 }
 
 /** Takes in what the shim knows of its own datastore. */
