@@ -65,8 +65,6 @@ function put(store: Store, key: string, value: Uint8Array): Mutation {
 function deletions(store: Store, key: string, end: string): Mutation[] {
   const range = rangeEnd(end);
   if (range === undefined) return [{ key, verb: 'delete', value: undefined }];
-  const keys = [...store.range({ key, end: range, revision: store.head })].map(
-    (version) => version.entry.key,
-  );
+  const keys = store.range({ key, end: range, revision: store.head }).map((version) => version.entry.key);
   return keys.map((found) => ({ key: found, verb: 'delete', value: undefined }));
 }

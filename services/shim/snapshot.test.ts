@@ -22,7 +22,7 @@ function filled(keys: number): Database {
 }
 
 function standing({ store }: Database) {
-  return [...store.range({ key: '', end: null, revision: store.visible })].map((version) => ({
+  return store.range({ key: '', end: null, revision: store.visible }).map((version) => ({
     key: version.entry.key,
     createRevision: version.createRevision,
     modRevision: version.modRevision,

@@ -217,8 +217,8 @@ export class RunningNode {
 
   #kvs() {
     const { store } = this.node.database;
-    return [...store.range({ key: '', end: null, revision: store.visible })].map(({ bytes }) =>
-      readKeyValue(bytes),
-    );
+    return store
+      .range({ key: '', end: null, revision: store.visible })
+      .map(({ bytes }) => readKeyValue(bytes));
   }
 }

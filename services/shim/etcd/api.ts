@@ -1,6 +1,6 @@
 import type { Backend, WriteMethod } from '../backend.ts';
 import { checkRange, range } from '../kv/range.ts';
-import { writeRangeResponse } from '../kv/responses.ts';
+import { rangeResponseBytesMax, writeRangeResponse } from '../kv/responses.ts';
 import { Writer } from '../protobuf/wire.ts';
 import { etcdErrors, unimplemented } from './errors.ts';
 import { health } from './health.ts';
@@ -48,7 +48,7 @@ function kv(options: ApiOptions): Service {
         if (!request.serializable) await backend.linearizable();
         const { store } = backend.database;
         const result = range(store, request, store.visible);
-        const writer = new Writer(1024);
+        const writer = new Writer(rangeResponseBytesMax(result, request.keysOnly));
         writeRangeResponse(
           writer,
           { identity: backend.identity, revision: result.revision },
@@ -77,7 +77,13 @@ function writing({ backend, maxRequestBytes, requestTimeoutMs }: ApiOptions, met
 function withTimeout<T>(work: Promise<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(etcdErrors.timeout()), limitMs);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    const settle =
+      <V>(finish: (value: V) => void) =>
+      (value: V) => {
+        clearTimeout(timer);
+        finish(value);
+      };
+    work.then(settle<T>(resolve), settle<Error>(reject));
   });
 }
 

@@ -34,12 +34,13 @@ export function range(store: Store, request: RangeRequest, newest: number): Rang
   const query = { key: request.key, end: rangeEnd(request.rangeEnd), revision };
   if (request.countOnly) return { revision: newest, versions: [], more: false, count: store.count(query) };
   if (isPlain(request)) {
-    const versions = take(store.range(query), request.limit);
+    // One more than the limit tells that there are more.
+    const versions = store.range(query, request.limit > 0 ? request.limit + 1 : undefined);
     const more = request.limit > 0 && versions.length > request.limit;
     if (more) versions.pop();
     return { revision: newest, versions, more, count: more ? store.count(query) : versions.length };
   }
-  const all = [...store.range(query)];
+  const all = store.range(query);
   const versions = sort(
     all.filter((version) => passes(request, version)),
     request,
@@ -59,16 +60,6 @@ function isPlain(request: RangeRequest): boolean {
     !request.minCreateRevision &&
     !request.maxCreateRevision
   );
-}
-
-/** Up to `limit` versions and one more, which tells that there are more; all when the limit is 0. */
-function take(versions: Generator<Version>, limit: number): Version[] {
-  const taken: Version[] = [];
-  for (const version of versions) {
-    taken.push(version);
-    if (limit > 0 && taken.length > limit) break;
-  }
-  return taken;
 }
 
 function passes(request: RangeRequest, { modRevision, createRevision }: Version): boolean {

@@ -28,7 +28,7 @@ export function writeHeader(writer: Writer, header: Header): void {
 export function writeVersion(writer: Writer, tag: number, version: Version, keysOnly: boolean): void {
   writer.byte(tag);
   if (!keysOnly) {
-    writer.bytes(version.bytes);
+    writer.part(version.slab.bytes, version.offset, version.length);
     return;
   }
   const value = readValue(version.bytes);
@@ -42,6 +42,13 @@ export interface RangeResult {
   versions: Version[];
   more: boolean;
   count: number;
+}
+
+/** Bytes that a range's answer takes at most, so that it is written into one buffer that need not grow. */
+export function rangeResponseBytesMax({ versions }: RangeResult, keysOnly: boolean): number {
+  let bytes = 128;
+  for (const version of versions) bytes += 8 + (keysOnly ? 64 + version.entry.key.length : version.length);
+  return bytes;
 }
 
 export function writeRangeResponse(

@@ -153,7 +153,7 @@ export class Transaction {
 
   #keysIn(request: DeleteRangeRequest): Version[] {
     const end = rangeEnd(request.rangeEnd);
-    return [...this.#store.range({ key: request.key, end, revision: this.revision })];
+    return this.#store.range({ key: request.key, end, revision: this.revision });
   }
 }
 

@@ -85,7 +85,7 @@ function setUp() {
 
 /** Everything that a reader can see at a revision. */
 function contents({ store }: Database, revision: number) {
-  return [...store.range({ key: '', end: null, revision })].map((version) => {
+  return store.range({ key: '', end: null, revision }).map((version) => {
     const { value, lease, ...numbers } = readKeyValue(version.bytes);
     return { ...numbers, value: value.toString(), lease: lease.toString() };
   });

@@ -76,7 +76,7 @@ export const key = scalar<string>(
   2,
   '',
   (value) => value === '',
-  (reader) => reader.bytes().toString('latin1'),
+  (reader) => reader.latin1(),
   (writer, value) => writer.latin1(value),
 );
 export const string = scalar<string>(
@@ -203,9 +203,14 @@ export function message<F extends Record<string, Field<unknown>>>(fields: F): Co
     byNumber[field.number] = { name, type: field.type };
   }
 
+  // All values of a type come from one literal, so that they have one shape; a list is each value's own.
+  const defaults: Record<string, unknown> = {};
+  for (const name of names) defaults[name] = (types[name] as Field<unknown>).type.empty();
+  const lists = names.filter((name) => Array.isArray(defaults[name]));
+
   const readFields = (reader: Reader, end: number): T => {
-    const value: Record<string, unknown> = {};
-    for (const name of names) value[name] = (types[name] as Field<unknown>).type.empty();
+    const value = { ...defaults };
+    for (const name of lists) value[name] = [];
     while (reader.offset < end) {
       const tag = reader.varint();
       const field = byNumber[Math.floor(tag / 8)];

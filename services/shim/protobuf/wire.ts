@@ -94,11 +94,22 @@ export class Reader {
 
   /** A length and as many bytes, as a view. */
   bytes(): Buffer {
+    const start = this.#part();
+    return this.buffer.subarray(start, this.offset);
+  }
+
+  /** A length and as many bytes, as latin1 text. */
+  latin1(): string {
+    const start = this.#part();
+    return this.buffer.toString('latin1', start, this.offset);
+  }
+
+  /** Goes behind a length and as many bytes; returns where these begin. */
+  #part(): number {
     const length = this.varint();
     const start = this.offset;
-    if (length > this.end - start) throw new WireError('message is cut off');
-    this.offset = start + length;
-    return this.buffer.subarray(start, this.offset);
+    this.#advance(length);
+    return start;
   }
 
   /** Passes over the field whose tag was just read. */
@@ -124,13 +135,16 @@ export class Reader {
   }
 }
 
-/** Writes fields into a buffer that grows. */
+/**
+ * Writes fields into a buffer that grows. What is written is for sending: whoever keeps it for long keeps the pool of Node's
+ * buffers that it may be part of.
+ */
 export class Writer {
   #buffer: Buffer;
   #length = 0;
 
   constructor(capacity = 256) {
-    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+    this.#buffer = Buffer.allocUnsafe(capacity);
   }
 
   get length(): number {
@@ -179,6 +193,14 @@ export class Writer {
     this.#length += bytes.length;
   }
 
+  /** `length` bytes of a buffer from `offset`, with their length before them. */
+  part(source: Uint8Array, offset: number, length: number): void {
+    this.varint(length);
+    this.#reserve(length);
+    this.#buffer.set(new Uint8Array(source.buffer, source.byteOffset + offset, length), this.#length);
+    this.#length += length;
+  }
+
   /** A length and the bytes. */
   bytes(bytes: Uint8Array): void {
     this.varint(bytes.length);
@@ -211,7 +233,7 @@ export class Writer {
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
   }

@@ -6,17 +6,37 @@ import { KeyEntry } from './version.ts';
 
 const test = suite('key index');
 
+function keysOf(index: KeyIndex, start: string, end: string | undefined): string[] {
+  const keys: string[] = [];
+  index.walk(start, end, (entry) => keys.push(entry.key) > 0);
+  return keys;
+}
+
 test('keys come in order across chunks that were split', () => {
   const index = new KeyIndex();
   const keys = Array.from({ length: 5_000 }, (_, i) => `key-${(i * 7919) % 5_000}`);
   for (const key of keys) index.insert(new KeyEntry(key));
-  const found = [...index.between('', undefined)].map((entry) => entry.key);
-  assert.equal(found, [...keys].sort());
+  assert.equal(keysOf(index, '', undefined), [...keys].sort());
   for (const key of keys.slice(0, 4_990)) index.remove(index.get(key) as KeyEntry);
-  assert.equal(
-    [...index.between('', undefined)].map((entry) => entry.key),
-    keys.slice(4_990).sort(),
-  );
+  assert.equal(keysOf(index, '', undefined), keys.slice(4_990).sort());
+});
+
+test('a walk begins and ends where it should, and can be left', () => {
+  const index = new KeyIndex();
+  const keys = Array.from({ length: 2_000 }, (_, i) => `key-${String(i).padStart(5, '0')}`);
+  for (const key of keys) index.insert(new KeyEntry(key));
+  for (const [from, to] of [
+    [0, 2_000],
+    [0, 0],
+    [255, 257],
+    [300, 1_999],
+    [1_999, 2_000],
+  ] as const) {
+    assert.equal(keysOf(index, keys[from] ?? '', keys[to] ?? 'z'), keys.slice(from, to));
+  }
+  let visits = 0;
+  index.walk('', undefined, () => ++visits < 700);
+  assert.is(visits, 700);
 });
 
 test('counting walks chunks, and is right at their edges', () => {

@@ -53,15 +53,18 @@ export class KeyIndex {
     (this.#chunks[this.#chunkFor(key)] as Chunk).live += by;
   }
 
-  /** All entries from `start` up to, not including, `end` (undefined: no end), in order, dead ones included. */
-  *between(start: string, end: string | undefined): Generator<KeyEntry> {
+  /**
+   * Visits the entries from `start` up to, not including, `end` (undefined: no end), in order, dead ones included, for as
+   * long as `visit` returns true. A callback, since a generator costs more than all the rest of a long list.
+   */
+  walk(start: string, end: string | undefined, visit: (entry: KeyEntry) => boolean): void {
     for (let at = this.#chunkFor(start); at < this.#chunks.length; at++) {
       const { entries } = this.#chunks[at] as Chunk;
-      for (let i = lowerBound(entries, start); i < entries.length; i++) {
-        const entry = entries[i] as KeyEntry;
-        if (end !== undefined && entry.key >= end) return;
-        yield entry;
-      }
+      const last = entries[entries.length - 1] as KeyEntry;
+      const isWhole = end === undefined || last.key < end;
+      const to = isWhole ? entries.length : lowerBound(entries, end);
+      for (let i = lowerBound(entries, start); i < to; i++) if (!visit(entries[i] as KeyEntry)) return;
+      if (!isWhole) return;
     }
   }
 

@@ -12,7 +12,7 @@ function put(store: Store, key: string, text: string, lease = 0n) {
 }
 
 function read(store: Store, key: string, revision = store.head) {
-  const [version] = [...store.range({ key, end: undefined, revision })];
+  const [version] = store.range({ key, end: undefined, revision });
   return version ? readKeyValue(version.bytes) : undefined;
 }
 
@@ -81,7 +81,7 @@ test('sweeping a key that is gone takes no neighbour with it', () => {
   store.compact(5);
   while (store.sweep(10));
   assert.is(read(store, 'neighbour')?.value.toString(), 'y');
-  assert.is([...store.range({ key: '', end: null, revision: 5 })].length, 2);
+  assert.is(store.range({ key: '', end: null, revision: 5 }).length, 2);
 });
 
 test('a jump shown makes everything before it compacted', () => {
@@ -141,7 +141,7 @@ test('every range and count at every revision is what a list of all states says'
           .filter(([key]) => key >= start && (end === null || key < end))
           .sort((a, b) => (a[0] < b[0] ? -1 : 1));
         assert.equal(
-          [...store.range(query)].map((version) => [version.entry.key, version.modRevision]),
+          store.range(query).map((version) => [version.entry.key, version.modRevision]),
           expected,
         );
         assert.is(store.count(query), expected.length);

@@ -151,14 +151,14 @@ export class Store {
   standing(revision: number, afterKey: string | null, bytes: number): { version: Version; end: number }[] {
     const found: { version: Version; end: number }[] = [];
     let size = 0;
-    for (const entry of this.#keys.between(afterKey === null ? '' : `${afterKey}\0`, undefined)) {
+    this.#keys.walk(afterKey === null ? '' : `${afterKey}\0`, undefined, (entry) => {
       const version = entry.liveAt(revision);
-      if (!version) continue;
+      if (!version) return true;
       const next = entry.versions[entry.versions.indexOf(version) + 1];
       found.push({ version, end: next?.modRevision ?? 0 });
       size += version.length;
-      if (size >= bytes) break;
-    }
+      return size < bytes;
+    });
     return found;
   }
 
@@ -191,17 +191,19 @@ export class Store {
     this.#head = Math.min(this.#head, revision);
   }
 
-  /** The versions that a range holds at a revision, in order of keys. */
-  *range({ key, end, revision }: RangeQuery): Generator<Version> {
+  /** The versions that a range holds at a revision, in order of keys, up to `limit` of them. */
+  range({ key, end, revision }: RangeQuery, limit = Number.POSITIVE_INFINITY): Version[] {
     if (end === undefined) {
       const version = this.#keys.get(key)?.liveAt(revision);
-      if (version) yield version;
-      return;
+      return version ? [version] : [];
     }
-    for (const entry of this.#keys.between(key, end ?? undefined)) {
+    const found: Version[] = [];
+    this.#keys.walk(key, end ?? undefined, (entry) => {
       const version = entry.liveAt(revision);
-      if (version) yield version;
-    }
+      if (version) found.push(version);
+      return found.length < limit;
+    });
+    return found;
   }
 
   /**
@@ -211,19 +213,13 @@ export class Store {
   count({ key, end, revision }: RangeQuery): number {
     if (end === undefined) return this.#keys.get(key)?.liveAt(revision) ? 1 : 0;
     const live = this.#keys.countLive(key, end ?? undefined);
-    if (this.#revisions.countAfter(revision) > live) return this.#walkCount({ key, end, revision });
+    if (this.#revisions.countAfter(revision) > live) return this.range({ key, end, revision }).length;
     const changed = new Set<KeyEntry>();
     for (const { entry } of this.#revisions.between(revision, this.#head)) {
       if (entry.key >= key && (end === null || entry.key < end)) changed.add(entry);
     }
     let count = live;
     for (const entry of changed) count += (entry.liveAt(revision) ? 1 : 0) - (entry.live ? 1 : 0);
-    return count;
-  }
-
-  #walkCount(query: RangeQuery): number {
-    let count = 0;
-    for (const _ of this.range(query)) count++;
     return count;
   }
 
