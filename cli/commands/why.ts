@@ -3,7 +3,7 @@ import type { MutationVerb } from '../../shared/mutation/request.ts';
 import { type NodeState, nodeStates } from '../../shared/node.ts';
 import { reportError } from '../errors.ts';
 import type { StatusFlags } from '../status/servers.ts';
-import { parseType, parseVerb, type Question, type ResourceType } from '../why/question.ts';
+import { parseVerb, type Question, type TypedQuestion } from '../why/question.ts';
 
 /** Exit status: as `kubectl auth can-i`, and 3 when no node can say. */
 const exitStatusOf = { yes: 0, no: 1, unknown: 3 } as const;
@@ -18,7 +18,10 @@ export function whyCommand(): Command {
   return new Command('why')
     .description('say whether a write would be allowed now and by which rule, without trying it')
     .argument('<verb>', 'create, update, patch or delete', parseVerb)
-    .argument('<resource>', 'in the plural: deployments, widgets.example.com, pods/eviction', parseType)
+    .argument(
+      '<resource>',
+      'as kubectl takes it, and subresources: deploy, widgets.example.com, pods/eviction',
+    )
     .argument('[name]', 'name of the object, or namespace/name')
     .option('-n, --namespace <namespace>', 'namespace of the object', 'default')
     .option('--as <user>', 'who asks', 'system:admin')
@@ -35,23 +38,21 @@ export function whyCommand(): Command {
     .option('--nats <url>', 'ask through this nats-server, such as nats://127.0.0.1:4222')
     .option('--data-dir <folder>', 'folder of a cluster of "npm start"')
     .addHelpText('after', '\nExit status: 0 allowed, 1 refused by a node that was asked, 3 unknown.')
-    .action(
-      async (verb: MutationVerb | null, type: ResourceType, name: string | undefined, flags: WhyFlags) => {
-        if (verb === null) {
-          console.log('yes. Reads are allowed in every state');
-          return;
-        }
-        const question = { ...flags, verb, type, name, user: flags.as, groups: flags.asGroup };
-        process.exitCode = await explain(question, flags).catch((error) => {
-          reportError(error);
-          return exitStatusOf.unknown;
-        });
-      },
-    );
+    .action(async (verb: MutationVerb | null, typed: string, name: string | undefined, flags: WhyFlags) => {
+      if (verb === null) {
+        console.log('yes. Reads are allowed in every state');
+        return;
+      }
+      const question = { ...flags, verb, typed, name, user: flags.as, groups: flags.asGroup };
+      process.exitCode = await explain(question, flags).catch((error) => {
+        reportError(error);
+        return exitStatusOf.unknown;
+      });
+    });
 }
 
 /** Prints the answer of each node. @returns the exit status */
-async function explain(question: Question, flags: WhyFlags): Promise<number> {
+async function explain(question: TypedQuestion, flags: WhyFlags): Promise<number> {
   const { answersOf } = await import('../why/nodes.ts');
   const answers = await answersOf(question, flags);
   for (const { node, text } of answers) console.log(`${node}: ${text}`);

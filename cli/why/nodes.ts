@@ -7,7 +7,9 @@ import type { NodeState } from '../../shared/node.ts';
 import { askStates } from '../status/ask.ts';
 import { configurationToRead, type StatusFlags, serversToAsk } from '../status/servers.ts';
 import { type Answer, answerIn, answerNow } from './answer.ts';
-import { type Question, requestOf } from './question.ts';
+import { discoverResources } from './discovery.ts';
+import { requestOf, resolveType, type TypedQuestion } from './question.ts';
+import type { NamedResource } from './resource-names.ts';
 
 export interface NodeAnswer extends Answer {
   node: string;
@@ -18,11 +20,12 @@ export interface NodeAnswer extends Answer {
  * @throws ConfigurationError, UserError when there is nothing to ask, or nobody answers
  */
 export async function answersOf(
-  question: Question,
+  { typed, ...question }: TypedQuestion,
   flags: StatusFlags & { state?: NodeState },
 ): Promise<NodeAnswer[]> {
   const config = loadConfiguration(configurationToRead(flags));
-  const request = requestOf(question);
+  const type = await resolveType(typed, () => discoverThrough(config, namesIn(config, flags.node)));
+  const request = requestOf({ ...question, type });
   const { state } = flags;
   if (state) {
     return namesIn(config, flags.node).map((node) => {
@@ -32,6 +35,16 @@ export async function answersOf(
   const states = await statesToJudge(config, flags);
   return states.map((said) => {
     return { node: said.node, ...answerNow(said, mutationLists(config, said.node), request, Date.now()) };
+  });
+}
+
+/** Asks the kube-apiservers of these nodes, and takes the first answer, by the kubeconfig of the configuration. */
+async function discoverThrough(config: TwoNodeConfiguration, nodes: string[]): Promise<NamedResource[]> {
+  const { kubeconfig } = config.kubernetes;
+  if (kubeconfig === undefined) throw new Error('the configuration names no kubeconfig');
+  const asked = nodes.map((node) => discoverResources(kubeconfig.replaceAll('{node}', node)));
+  return Promise.any(asked).catch((error: AggregateError) => {
+    throw error.errors[0];
   });
 }
 

@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from 'commander';
-import { builtInResources } from '../../shared/mutation/built-in-resources.ts';
+import { UserError } from '../../shared/lifecycle.ts';
 import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
 import type { MutationRequest, MutationVerb } from '../../shared/mutation/request.ts';
+import { builtInNames, findResource, type NamedResource, parseName } from './resource-names.ts';
 
 /** What `twonode why` is asked. */
 export interface Question {
@@ -15,6 +16,9 @@ export interface Question {
   priority?: number | undefined;
   priorityClass: string;
 }
+
+/** A question whose resource is not known yet, only what was typed. */
+export type TypedQuestion = Omit<Question, 'type'> & { typed: string };
 
 export interface ResourceType {
   apiGroup: string;
@@ -84,25 +88,35 @@ function priorityOf({ type, priority, priorityClass }: Question) {
 }
 
 /**
- * Reads `resource[.group][/subresource]`: `deployments`, `widgets.example.com`, `pods/eviction`. A resource of a CRD must have
- * its group.
- * @throws InvalidArgumentError
+ * Reads a resource as kubectl takes it, with a subresource behind a slash: `deployments`, `deploy`, `Deployment.apps`,
+ * `widgets.example.com`, `pods/eviction`.
+ *
+ * @param discover asks a kube-apiserver for what is not built in; rejects when none can be asked
+ * @throws UserError when nobody knows it
  */
-export function parseType(typed: string): ResourceType {
+export async function resolveType(
+  typed: string,
+  discover: () => Promise<NamedResource[]>,
+): Promise<ResourceType> {
   const [type = '', subresource = ''] = typed.toLowerCase().split('/');
-  const dot = type.indexOf('.');
-  const resource = dot < 0 ? type : type.slice(0, dot);
-  const apiGroup = dot < 0 ? undefined : type.slice(dot + 1);
-  const known = [...builtInResources.values()].find(
-    (each) =>
-      each.resource === resource && (apiGroup === undefined || (each.apiGroup ?? apiGroup) === apiGroup),
-  );
-  if (known) {
-    // Events belong to two groups; kubectl writes those of the core.
-    return { ...known, apiGroup: known.apiGroup ?? apiGroup ?? '', subresource };
+  const asked = parseName(type);
+  const known = findResource(builtInNames, asked);
+  if (known) return typeOf(known, subresource);
+  const discovered = await discover().catch((error: Error) => error);
+  if (!(discovered instanceof Error)) {
+    const found = findResource(discovered, asked);
+    if (found) return typeOf(found, subresource);
+    throw new UserError(`the kube-apiserver has no resource "${type}"`);
   }
-  if (apiGroup?.includes('.')) return { apiGroup, resource, subresource, namespaced: true };
-  throw new InvalidArgumentError(
-    'expected a resource in the plural, such as deployments or widgets.example.com.',
+  // With its group it can be judged without being known; it is then a plural, as in a rule.
+  if (asked.apiGroup?.includes('.'))
+    return { apiGroup: asked.apiGroup, resource: asked.name, subresource, namespaced: true };
+  throw new UserError(
+    `"${type}" is not built in, and no kube-apiserver can be asked (${discovered.message}): expected a resource such as ` +
+      'deployments, or with its group, such as widgets.example.com',
   );
+}
+
+function typeOf({ apiGroup, resource, namespaced }: NamedResource, subresource: string): ResourceType {
+  return { apiGroup, resource, subresource, namespaced };
 }

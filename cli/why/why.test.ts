@@ -4,7 +4,8 @@ import { configSchema } from '../../shared/config/schema.ts';
 import type { StateMessage } from '../../shared/messages.ts';
 import { mutationLists } from '../../shared/mutation/lists.ts';
 import { answerIn, answerNow } from './answer.ts';
-import { parseType, parseVerb, type Question, requestOf } from './question.ts';
+import { namesIn } from './discovery.ts';
+import { parseVerb, type Question, requestOf, resolveType } from './question.ts';
 
 const config = configSchema.parse({
   apiVersion: 'twonode.dev/v1alpha1',
@@ -28,10 +29,34 @@ const mutating = (typed: string) => {
   return verb;
 };
 
-function asked(verb: string, resource: string, more: Partial<Question> = {}) {
+const discovered = namesIn({
+  items: [
+    {
+      metadata: { name: 'example.com' },
+      versions: [
+        {
+          resources: [
+            {
+              resource: 'planets',
+              responseKind: { kind: 'Planet' },
+              scope: 'Cluster',
+              singularResource: 'planet',
+              shortNames: ['pl'],
+            },
+          ],
+        },
+      ],
+    },
+  ],
+});
+const reachable = async () => discovered;
+const unreachable = () => Promise.reject(new Error('away'));
+const typeOf = (typed: string) => resolveType(typed, unreachable);
+
+async function asked(verb: string, resource: string, more: Partial<Question> = {}) {
   return requestOf({
     verb: mutating(verb),
-    type: parseType(resource),
+    type: await typeOf(resource),
     namespace: 'default',
     user: 'system:admin',
     groups: ['system:masters'],
@@ -39,61 +64,92 @@ function asked(verb: string, resource: string, more: Partial<Question> = {}) {
     ...more,
   });
 }
-const answer = (...question: Parameters<typeof asked>) =>
-  answerIn('LeaderRX', lists, asked(...question)).text;
+const answer = async (...question: Parameters<typeof asked>) =>
+  answerIn('LeaderRX', lists, await asked(...question)).text;
 
-test('reads a question as kubectl and the sentences of a refusal write it', () => {
+test('reads a question as kubectl and the sentences of a refusal write it', async () => {
   assert.is(parseVerb('get'), null);
   assert.is(parseVerb('PATCH'), 'update');
-  assert.equal(parseType('deployments.apps/scale'), {
+  assert.equal(await typeOf('deployments.apps/scale'), {
     apiGroup: 'apps',
     resource: 'deployments',
     subresource: 'scale',
     namespaced: true,
   });
-  assert.is(parseType('ingresses').apiGroup, 'networking.k8s.io');
-  assert.is(parseType('widgets.example.com').apiGroup, 'example.com');
-  assert.is(asked('create', 'nodes', { name: 'node-a' }).namespace, '');
+  assert.is((await typeOf('ingresses')).apiGroup, 'networking.k8s.io');
+  assert.is((await asked('create', 'nodes', { name: 'node-a' })).namespace, '');
+  const { namespace, name } = await asked('create', 'pods', { name: 'shop/web' });
+  assert.equal([namespace, name], ['shop', 'web']);
+});
+
+test('takes singular, short name and kind, with a group and a version or without', async () => {
+  for (const typed of ['deployment', 'deploy', 'Deployment', 'deploy.apps', 'Deployment.v1.apps']) {
+    assert.is((await typeOf(typed)).resource, 'deployments', typed);
+  }
+  assert.is((await typeOf('netpol')).resource, 'networkpolicies');
+  assert.is((await typeOf('StorageClass')).resource, 'storageclasses');
   assert.equal(
-    [asked('create', 'pods', { name: 'shop/web' })].map(({ namespace, name }) => [namespace, name]),
-    [['shop', 'web']],
+    [(await typeOf('ev')).apiGroup, (await typeOf('ev.events.k8s.io')).apiGroup],
+    ['', 'events.k8s.io'],
   );
 });
 
-test('what nobody knows is refused with what was expected', () => {
-  assert.throws(() => parseVerb('destroy'), /expected create, update, patch or delete/);
-  assert.throws(() => parseType('deployment'), /expected a resource in the plural/);
-  assert.throws(() => parseType('widgets'), /widgets\.example\.com/);
+test('asks a kube-apiserver for what is not built in', async () => {
+  const planets = { apiGroup: 'example.com', resource: 'planets', subresource: '', namespaced: false };
+  for (const typed of ['planets', 'planet', 'pl', 'Planet.example.com', 'planets.v1.example.com']) {
+    assert.equal(await resolveType(typed, reachable), planets, typed);
+  }
 });
 
-test('names the rule that allows, and says when there is none', () => {
+test('what nobody knows is refused with what was expected', async () => {
+  const faultOf = (typed: string, discover: typeof reachable) =>
+    resolveType(typed, discover).then(
+      () => '',
+      ({ message }: Error) => message,
+    );
+  assert.throws(() => parseVerb('destroy'), /expected create, update, patch or delete/);
+  assert.is(await faultOf('widget', reachable), 'the kube-apiserver has no resource "widget"');
+  assert.match(await faultOf('widget', unreachable), /can be asked \(away\): .* widgets\.example\.com$/);
+});
+
+test('without a kube-apiserver a plural with its group can be judged all the same', async () => {
+  assert.is((await typeOf('widgets.example.com')).resource, 'widgets');
+});
+
+test('names the rule that allows, and says when there is none', async () => {
   assert.is(
-    answer('update', 'nodes', { name: 'node-a' }),
+    await answer('update', 'nodes', { name: 'node-a' }),
     'yes. LeaderRX: rule "nodes" allows UPDATE nodes node-a as system:admin',
   );
   assert.match(
-    answer('create', 'secrets', { name: 'x' }),
+    await answer('create', 'secrets', { name: 'x' }),
     /^no\. LeaderRX: none of the \d+ rules of approvedMutationList allows CREATE secrets default\/x as system:admin$/,
   );
-  assert.match(answer('create', 'configmaps', { groups: ['operators'] }), 'rule "approvedMutationList[1]"');
+  assert.match(
+    await answer('create', 'configmaps', { groups: ['operators'] }),
+    'rule "approvedMutationList[1]"',
+  );
 });
 
-test('judges by priority what has pods', () => {
-  assert.match(answer('create', 'deployments', { priority: 1_000 }), 'yes.');
-  assert.match(answer('create', 'deployments', { priorityClass: 'system-node-critical' }), 'yes.');
-  assert.match(answer('create', 'deployments'), 'no.');
-  assert.match(answer('create', 'configmaps', { priority: 1_000 }), 'no.');
+test('judges by priority what has pods', async () => {
+  assert.match(await answer('create', 'deployments', { priority: 1_000 }), 'yes.');
+  assert.match(await answer('create', 'deployments', { priorityClass: 'system-node-critical' }), 'yes.');
+  assert.match(await answer('create', 'deployments'), 'no.');
+  assert.match(await answer('create', 'configmaps', { priority: 1_000 }), 'no.');
 });
 
-test('in an unrestricted state, and for what stores nothing, no rule is needed', () => {
-  assert.is(answerIn('Leader', lists, asked('create', 'secrets')).text, 'yes. Leader: everything is allowed');
+test('in an unrestricted state, and for what stores nothing, no rule is needed', async () => {
   assert.is(
-    answerIn('Impaired', lists, asked('create', 'serviceaccounts/token')).text,
+    answerIn('Leader', lists, await asked('create', 'secrets')).text,
+    'yes. Leader: everything is allowed',
+  );
+  assert.is(
+    answerIn('Impaired', lists, await asked('create', 'serviceaccounts/token')).text,
     'yes. Impaired: it stores nothing',
   );
 });
 
-test('of the present state it says what kubectl would print', () => {
+test('of the present state it says what kubectl would print', async () => {
   const said: StateMessage = {
     v: 1,
     node: 'node-b',
@@ -113,7 +169,7 @@ test('of the present state it says what kubectl would print', () => {
   const { allowed, text } = answerNow(
     said,
     lists,
-    asked('create', 'secrets'),
+    await asked('create', 'secrets'),
     Date.parse('2026-01-02T12:03:53Z'),
   );
   assert.not(allowed);

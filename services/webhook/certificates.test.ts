@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readCertificates, writeCertificates } from './certificate-files.ts';
-import { authorityLifetimeMs, caBundle, leafLifetimeMs, renew } from './certificates.ts';
+import { type Certificates, caBundle, renew as renewWith } from './certificates.ts';
 import { ServingCertificates } from './serving-certificates.ts';
 import { isSignedBy } from './x509.ts';
 
@@ -16,7 +16,14 @@ test.before.each((context) => {
 test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
 const start = Date.parse('2026-01-01T00:00:00Z');
+const day = 24 * 3_600_000;
+const leafLifetimeMs = 7 * day;
+const authorityLifetimeMs = 364 * day;
 const leafAge = (leafLifetimeMs * 2) / 3;
+const renew = (current: Certificates | null, node: string, nowMs: number) =>
+  renewWith(current, node, nowMs, leafLifetimeMs);
+const open = (folder: string, nowMs: number) =>
+  ServingCertificates.open(folder, 'node-b', leafLifetimeMs, nowMs);
 
 test('a leaf for the loopback address, signed by an authority of its own', async () => {
   const { authority, leaf } = await renew(null, 'node-b', start);
@@ -36,6 +43,13 @@ test('a leaf is renewed after two thirds of its life, the authority stays', asyn
   const second = await renew(first, 'node-b', start + leafAge);
   assert.is.not(second.leaf.cert, first.leaf.cert);
   assert.is(caBundle(second), caBundle(first));
+});
+
+test('a leaf of a few seconds is not due before two thirds of its life', async () => {
+  const lifetimeMs = 10_000;
+  const first = await renewWith(null, 'node-b', start, lifetimeMs);
+  assert.is(await renewWith(first, 'node-b', start + 6_000, lifetimeMs), first);
+  assert.is.not(await renewWith(first, 'node-b', start + 7_000, lifetimeMs), first);
 });
 
 test('a leaf from the future is renewed: the clock was set back', async () => {
@@ -75,13 +89,13 @@ test('they are kept in a file that only the owner reads', async ({ folder }) => 
 test('a file that cannot be used is replaced', async ({ folder }) => {
   writeFileSync(join(folder, 'certificates.json'), '{"authority": 1');
   assert.is(readCertificates(folder), null);
-  const opened = await ServingCertificates.open(folder, 'node-b', start);
+  const opened = await open(folder, start);
   assert.equal(readCertificates(folder), opened.current);
 });
 
 test('a second start serves the same certificate, until it is due', async ({ folder }) => {
-  const first = await ServingCertificates.open(folder, 'node-b', start);
-  const second = await ServingCertificates.open(folder, 'node-b', start + 1_000);
+  const first = await open(folder, start);
+  const second = await open(folder, start + 1_000);
   assert.equal(second.current, first.current);
   assert.not(await second.renew(start + 2_000));
   assert.ok(await second.renew(start + leafAge));

@@ -21,8 +21,8 @@ import { WebhookMetrics } from './metrics.ts';
 import { close, serve } from './server.ts';
 import { ServingCertificates } from './serving-certificates.ts';
 
-/** How often the certificates are looked at, in milliseconds. */
-const renewalIntervalMs = 3_600_000;
+/** How often in the life of a certificate it is looked at whether it is due. */
+const looksInALife = 100;
 /** Longest time for stopping, in milliseconds. */
 const stopLimitMs = 3_000;
 
@@ -43,7 +43,8 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
   const metrics = new WebhookMetrics(registry);
   const known = new KnownState(node);
   const state = () => known.fresh(performance.now());
-  const certificates = await ServingCertificates.open(paths.webhook, node, Date.now());
+  const lifetimeMs = config.webhook.certificateLifetime;
+  const certificates = await ServingCertificates.open(paths.webhook, node, lifetimeMs, Date.now());
   const register = () => {
     if (config.kubernetes.registration === 'manifest') {
       writeManifests(paths.webhook, paths.admissionConfig, ports.webhook, caBundle(certificates.current));
@@ -64,11 +65,19 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
     healthy: () => null,
     ready: () => (state() ? null : 'waits for the state of the node'),
   });
-  const renewal = setInterval(() => void renew(certificates, server, register, logger), renewalIntervalMs);
+  let renewal: NodeJS.Timeout | undefined;
+  // Keys take longer to make than a short life has between two looks: one look after the other.
+  const lookLater = () => {
+    renewal = setTimeout(
+      () => void renew(certificates, server, register, logger).then(lookLater),
+      lifetimeMs / looksInALife,
+    );
+  };
+  lookLater();
   void reconciler?.run();
   let connection: NatsConnection | undefined;
   onShutdown(logger, stopLimitMs, async () => {
-    clearInterval(renewal);
+    clearTimeout(renewal);
     reconciler?.stop();
     endpoint.close();
     await Promise.all([close(server), connection?.close()]);
@@ -130,7 +139,7 @@ function listen(
   });
 }
 
-/** A renewal that fails (a full disk) is tried again at the next look; there are days for it. */
+/** A renewal that fails (a full disk) is tried again at the next look; a third of the life is left for it. */
 async function renew(
   certificates: ServingCertificates,
   server: Server,

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import type { StateMessage } from '../../shared/messages.ts';
 import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
 import { createApp } from './app.ts';
-import { type Certificates, caBundle, leafLifetimeMs, renew } from './certificates.ts';
+import { type Certificates, caBundle, renew } from './certificates.ts';
 import { WebhookMetrics } from './metrics.ts';
 import { close, serve } from './server.ts';
 import { reviewBody, stateMessage } from './testing/reviews.ts';
@@ -25,12 +25,13 @@ interface Context {
 const test = suite<Context>('the webhook over HTTPS');
 const nowMs = Date.parse('2026-01-02T12:03:53Z');
 const callers = 20;
+const lifetimeMs = 3_600_000;
 
 test.before(async (context) => {
   context.registry = new Registry();
   context.logged = [];
   context.tlsFaults = [];
-  context.certificates = await renew(null, 'node-b', Date.now());
+  context.certificates = await renew(null, 'node-b', Date.now(), lifetimeMs);
   const app = createApp({
     policy: {
       lists: { approvedMutationList: [], impairedMutationList: [] },
@@ -171,7 +172,7 @@ test('certificates are exchanged under load, without a request lost', async (con
   };
   const load = Promise.all(Array.from({ length: callers }, caller));
   for (let exchanges = 0; exchanges < 5; exchanges++) {
-    const { cert, key } = await createLeaf(context.certificates.authority, Date.now(), leafLifetimeMs);
+    const { cert, key } = await createLeaf(context.certificates.authority, Date.now(), lifetimeMs);
     context.server.setSecureContext({ cert, key });
     await call(context, { body: review() });
   }

@@ -6,21 +6,32 @@ import { type Certificates, renew } from './certificates.ts';
 export class ServingCertificates {
   readonly #folder: string;
   readonly #node: string;
+  readonly #lifetimeMs: number;
   #current: Certificates;
 
-  private constructor(folder: string, node: string, current: Certificates) {
+  private constructor(folder: string, node: string, lifetimeMs: number, current: Certificates) {
     this.#folder = folder;
     this.#node = node;
+    this.#lifetimeMs = lifetimeMs;
     this.#current = current;
   }
 
-  /** Reads the certificates of a folder, or makes them. @param nowMs milliseconds since the Unix epoch */
-  static async open(folder: string, node: string, nowMs: number): Promise<ServingCertificates> {
+  /**
+   * Reads the certificates of a folder, or makes them.
+   * @param lifetimeMs of what is served, in milliseconds
+   * @param nowMs milliseconds since the Unix epoch
+   */
+  static async open(
+    folder: string,
+    node: string,
+    lifetimeMs: number,
+    nowMs: number,
+  ): Promise<ServingCertificates> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const stored = readCertificates(folder);
-    const current = await renew(stored, node, nowMs);
+    const current = await renew(stored, node, nowMs, lifetimeMs);
     if (current !== stored) writeCertificates(folder, current);
-    return new ServingCertificates(folder, node, current);
+    return new ServingCertificates(folder, node, lifetimeMs, current);
   }
 
   get current(): Certificates {
@@ -29,7 +40,7 @@ export class ServingCertificates {
 
   /** Renews what is due. @returns whether something changed */
   async renew(nowMs: number): Promise<boolean> {
-    const renewed = await renew(this.#current, this.#node, nowMs);
+    const renewed = await renew(this.#current, this.#node, nowMs, this.#lifetimeMs);
     if (renewed === this.#current) return false;
     writeCertificates(this.#folder, renewed);
     this.#current = renewed;

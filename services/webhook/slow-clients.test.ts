@@ -24,7 +24,7 @@ const answer: RequestListener = (asked, response) => {
 };
 
 test.before(async (context) => {
-  const certificates = await renew(null, 'node-b', Date.now());
+  const certificates = await renew(null, 'node-b', Date.now(), 3_600_000);
   context.ca = caBundle(certificates);
   context.tlsFaults = [];
   const onTlsFault = (code: string) => context.tlsFaults.push(code);

@@ -12,8 +12,10 @@ export interface KeyedCertificate {
   notAfterMs: number;
 }
 
-/** Certificates count from a little earlier, for clocks that differ. */
-const clockSkewMs = 5 * 60_000;
+/** Certificates count from a little earlier, for clocks that differ; one that lives shortly from not as much. */
+function clockSkewMs(lifetimeMs: number): number {
+  return Math.min(5 * 60_000, lifetimeMs / 10);
+}
 
 /** Makes a CA that may sign leaf certificates only. @param lifetimeMs in milliseconds */
 export async function createAuthority(
@@ -92,7 +94,7 @@ function sign({ name, key, nowMs, lifetimeMs, issuer }: Subject, extensions: obj
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.setRsaPublicKey(privateKey.n, privateKey.e);
   certificate.serialNumber = newSerial();
-  certificate.validity.notBefore = new Date(nowMs - clockSkewMs);
+  certificate.validity.notBefore = new Date(nowMs - clockSkewMs(lifetimeMs));
   certificate.validity.notAfter = new Date(nowMs + lifetimeMs);
   const subject = [{ name: 'commonName', value: name }];
   certificate.setSubject(subject);

@@ -131,6 +131,14 @@ const kubernetesSchema = z.strictObject({
     ),
 });
 
+const webhookSchema = z.strictObject({
+  certificateLifetime: duration(10_000, 90 * 24 * 3_600_000)
+    .prefault('168h')
+    .describe(
+      'how long a certificate of the webhook is good; it is renewed after two thirds of that, its CA lives 52 times as long',
+    ),
+});
+
 export const configSchema = z
   .strictObject({
     apiVersion: z.literal('twonode.dev/v1alpha1'),
@@ -149,6 +157,7 @@ export const configSchema = z
     states: statesSchema.prefault({}).describe('times of the state machine'),
     datastore: datastoreSchema.prefault({}).describe('the log and its limits'),
     kubernetes: kubernetesSchema.prefault({}).describe('what the webhook and Kubernetes tell each other'),
+    webhook: webhookSchema.prefault({}).describe('the admission webhook'),
     secrets: secretsSchema.prefault({}).describe('files with secrets'),
     defaults: z
       .enum(['include', 'replace'])

@@ -1,3 +1,5 @@
+import { certificateSigningRequest, clusterTrustBundle, podCertificateRequest } from './certificate-kinds.ts';
+
 /** A smallest valid object of every kind that a person can create, all of the same name. */
 export function everyKind(name: string): object[] {
   const labels = { app: name };
@@ -125,6 +127,15 @@ export function everyKind(name: string): object[] {
     object('resource.k8s.io/v1', 'DeviceClass', { spec: {} }),
     object('resource.k8s.io/v1', 'ResourceClaim', { spec: { devices: device } }),
     object('resource.k8s.io/v1', 'ResourceClaimTemplate', { spec: { spec: { devices: device } } }),
+    object('resource.k8s.io/v1', 'DeviceTaintRule', {
+      spec: { deviceSelector: { driver: 'example.com' }, taint: { key: 'a', effect: 'NoSchedule' } },
+    }),
+    object('storagemigration.k8s.io/v1', 'StorageVersionMigration', {
+      spec: { resource: { group: '', resource: 'secrets' } },
+    }),
+    certificateSigningRequest(name),
+    clusterTrustBundle(name),
+    podCertificateRequest(name),
     object('resource.k8s.io/v1', 'ResourceSlice', {
       spec: {
         driver: 'example.com',

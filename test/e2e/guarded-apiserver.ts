@@ -8,8 +8,8 @@ import { pino } from 'pino';
 import { Apiserver } from '../../cli/cluster/apiserver.ts';
 import { openPki } from '../../cli/cluster/pki.ts';
 import { validatePath } from '../../services/webhook/app.ts';
-import { readCertificates } from '../../services/webhook/certificate-files.ts';
-import { caBundle } from '../../services/webhook/certificates.ts';
+import { readCertificates, writeCertificates } from '../../services/webhook/certificate-files.ts';
+import { type Certificates, caBundle } from '../../services/webhook/certificates.ts';
 import { findBinary } from '../../shared/binaries/find.ts';
 import { connectBus } from '../../shared/bus.ts';
 import { parseConfiguration } from '../../shared/config/load.ts';
@@ -25,6 +25,7 @@ import { subjects } from '../../shared/subjects.ts';
 import { end, startTwonodeEtcd } from '../etcd-servers.ts';
 import { eventually } from '../eventually.ts';
 import { runProgram } from '../run-program.ts';
+import { writeWebhookKubeconfig } from './webhook-kubeconfig.ts';
 
 /** The node before whose kube-apiserver the webhook stands. */
 export const node = 'node-b';
@@ -38,43 +39,59 @@ const editor = `sed -i 's/^  a: .*/  a: edited/'`;
 
 type Registration = TwoNodeConfiguration['kubernetes']['registration'];
 
-export interface KubectlResult {
-  status: number;
-  output: string;
-}
-
 /** A kube-apiserver on `twonode etcd` with the webhook before it. The test plays the shim: it tells the state. */
 export interface GuardedApiserver {
   /** Runs kubectl, also when it fails. @returns exit status, and stderr and stdout */
-  kubectl(args: string[], input?: string): Promise<KubectlResult>;
+  kubectl(args: string[], input?: string): Promise<{ status: number; output: string }>;
   /** Tells a state, again and again until the next; resolves when the webhook has it. */
   tell(state: StateMessage): Promise<void>;
-  /** Where reviews go, and which CA to trust there. */
-  webhook: { url: URL; ca: string };
+  /** Of an admin. */
+  kubeconfig: string;
+  /** Where reviews go, which CA to trust there at first, and the certificates that it has now. */
+  webhook: { url: URL; ca: string; certificates(): Certificates };
   stop(): Promise<void>;
 }
 
-/** Starts it all on free ports, in a temporary folder which `stop` removes. */
-export async function startGuardedApiserver(
-  registration: Registration = 'manifest',
-): Promise<GuardedApiserver> {
+export interface GuardedOptions {
+  registration?: Registration;
+  /** Path of another kube-apiserver than the pinned one. */
+  kubeApiserver?: string | undefined;
+  /** With which the webhook starts; without them it makes its own, of a week. */
+  certificates?: { lifetimeMs: number; first: Certificates };
+}
+
+/** OLDER_KUBE_APISERVER=PATH runs a test with that one: before 1.37 the webhook must be an object. */
+export function olderKubeApiserver(): GuardedOptions {
+  const path = process.env.OLDER_KUBE_APISERVER;
+  return path ? { registration: 'object', kubeApiserver: path } : {};
+}
+
+/** Starts it all on free ports, in a temporary folder which `stop` removes. The webhook has the rights of deploy/webhook-rbac.yaml. */
+export async function startGuardedApiserver({
+  registration = 'manifest',
+  kubeApiserver,
+  certificates,
+}: GuardedOptions = {}): Promise<GuardedApiserver> {
   const dataDir = mkdtempSync(join(tmpdir(), 'twonode-guarded-'));
   const etcd = await startTwonodeEtcd();
-  const text = await configurationText(dataDir, Number(etcd.address.split(':')[1]), registration);
+  const etcdPort = Number(etcd.address.split(':')[1]);
+  const text = await configurationText(dataDir, etcdPort, registration, certificates?.lifetimeMs);
   const file = join(dataDir, 'twonode.yaml');
   writeFileSync(file, text);
   const config = parseConfiguration(text, file);
   const { self } = nodePair(config, node);
-  mkdirSync(nodePaths(config, node).root, { recursive: true });
-  writeFileSync(nodePaths(config, node).clusterKey, randomBytes(32).toString('hex'), { mode: 0o600 });
+  const paths = nodePaths(config, node);
+  mkdirSync(paths.webhook, { recursive: true });
+  writeFileSync(paths.clusterKey, randomBytes(32).toString('hex'), { mode: 0o600 });
+  if (certificates) writeCertificates(paths.webhook, certificates.first);
   const apiserver = new Apiserver(
-    await findBinary('kube-apiserver'),
+    kubeApiserver ?? (await findBinary('kube-apiserver')),
     config,
     self,
     openPki(join(dataDir, 'pki')),
     logger,
   );
-  if (registration === 'object') withoutPlugins(nodePaths(config, node).admissionConfig);
+  if (registration === 'object') withoutPlugins(paths.admissionConfig);
   const nats = await startNats(config);
   const webhook = spawnTethered(process.execPath, [program, 'webhook', '--config', file, '--node', node], {
     deathSignal: 'KILL',
@@ -90,19 +107,25 @@ export async function startGuardedApiserver(
   await untilAnswered(bus, subjects.status(node, 'webhook'));
   apiserver.start();
   await apiserver.waitUntilReady();
-  const trusted = readCertificates(nodePaths(config, node).webhook);
-  if (!trusted) throw new Error('the webhook has no certificates');
+  const trusted = () => {
+    const read = readCertificates(paths.webhook);
+    if (!read) throw new Error('the webhook has no certificates');
+    return read;
+  };
   const kubectlBinary = await findBinary('kubectl');
+  const kubectl = async (args: string[], input?: string) => {
+    const { status, stdout, stderr } = await runProgram(
+      kubectlBinary,
+      ['--kubeconfig', apiserver.kubeconfig, ...args],
+      { input, limitMs: kubectlLimitMs, env: { ...process.env, KUBE_EDITOR: editor, TMPDIR: dataDir } },
+    );
+    return { status, output: stderr + stdout };
+  };
+  await writeWebhookKubeconfig(kubectl, apiserver.kubeconfig, webhookKubeconfig(dataDir, node));
   let refresh: NodeJS.Timeout | undefined;
   return {
-    kubectl: async (args, input) => {
-      const { status, stdout, stderr } = await runProgram(
-        kubectlBinary,
-        ['--kubeconfig', apiserver.kubeconfig, ...args],
-        { input, limitMs: kubectlLimitMs, env: { ...process.env, KUBE_EDITOR: editor, TMPDIR: dataDir } },
-      );
-      return { status, output: stderr + stdout };
-    },
+    kubectl,
+    kubeconfig: apiserver.kubeconfig,
     tell: async (state) => {
       clearInterval(refresh);
       const publish = () => bus.publish(subjects.state(node), encodeMessage(state));
@@ -113,7 +136,8 @@ export async function startGuardedApiserver(
     },
     webhook: {
       url: new URL(`https://127.0.0.1:${self.ports.webhook}${validatePath}`),
-      ca: caBundle(trusted),
+      ca: caBundle(trusted()),
+      certificates: trusted,
     },
     stop: async () => {
       clearInterval(refresh);
@@ -127,7 +151,14 @@ export async function startGuardedApiserver(
   };
 }
 
-async function configurationText(dataDir: string, etcd: number, registration: Registration): Promise<string> {
+const webhookKubeconfig = (dataDir: string, name: string) => join(dataDir, name, 'webhook.kubeconfig');
+
+async function configurationText(
+  dataDir: string,
+  etcd: number,
+  registration: Registration,
+  certificateLifetimeMs = 7 * 24 * 3_600_000,
+): Promise<string> {
   const ports = {
     etcd,
     nats: await freePort(),
@@ -154,7 +185,8 @@ async function configurationText(dataDir: string, etcd: number, registration: Re
     probes: { northSouth: [{ name: 'gateway', address: '127.0.0.1' }] },
     approvedMutationList: [{ apiGroups: ['apps'], resources: ['deployments'], minPriority: 1_000_000 }],
     impairedMutationList: [{ resources: ['configmaps'], names: ['allowed'] }],
-    kubernetes: { kubeconfig: join(dataDir, '{node}', 'kubeconfig'), registration },
+    kubernetes: { kubeconfig: webhookKubeconfig(dataDir, '{node}'), registration },
+    webhook: { certificateLifetime: `${certificateLifetimeMs}ms` },
   });
 }
 

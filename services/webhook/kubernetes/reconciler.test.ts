@@ -111,6 +111,17 @@ test('a call that fails stops no other, is logged once without what the API said
   assert.equal(logged.slice(1), ['the kube-apiserver takes what the webhook tells it']);
 });
 
+test('a token that is no header value is not logged', async () => {
+  const { tell, logged } = start({
+    priorityClasses: async () => {
+      throw new TypeError('Bearer hunter2\nhunter3 is not a legal HTTP header value');
+    },
+  });
+  await tell(alone);
+  assert.match(logged[0] ?? '', 'the token of the kubeconfig is not a legal HTTP header value');
+  assert.not.match(logged[0] ?? '', 'hunter');
+});
+
 test('at most 16 events wait', async () => {
   let refused = true;
   const told: string[] = [];

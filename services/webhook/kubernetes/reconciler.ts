@@ -114,7 +114,11 @@ export class Reconciler {
   }
 }
 
-/** An answer of the API by its status alone: its text holds the whole answer. */
+/** An answer of the API by its status alone: its text holds the whole answer. A bad token is not logged. */
 function faultOf(error: { code?: unknown; message: string }): string {
-  return typeof error.code === 'number' ? `HTTP ${error.code}` : error.message;
+  if (typeof error.code === 'number') return `HTTP ${error.code}`;
+  return error.message.replace(
+    /Bearer [\s\S]*(?= is not a legal HTTP header value)/,
+    'the token of the kubeconfig',
+  );
 }

@@ -6,7 +6,10 @@ import { mergeBundles, registerObject } from './registration.ts';
 
 const nowMs = Date.now();
 const day = 24 * 3_600_000;
-const [a, b] = await Promise.all([renew(null, 'node-a', nowMs), renew(null, 'node-b', nowMs)]);
+const [a, b] = await Promise.all([
+  renew(null, 'node-a', nowMs, 7 * day),
+  renew(null, 'node-b', nowMs, 7 * day),
+]);
 const [bundleA, bundleB] = [caBundle(a), caBundle(b)];
 const count = (bundle: string) => bundle.split('BEGIN').length - 1;
 
@@ -17,7 +20,7 @@ test('each node keeps its own authorities, and leaves those of the other', () =>
 });
 
 test('an authority that is not used any more, or has expired, goes', async () => {
-  const next = caBundle(await renew(null, 'node-b', nowMs));
+  const next = caBundle(await renew(null, 'node-b', nowMs, 7 * day));
   const merged = mergeBundles(`${bundleA}\n${bundleB}`, next, 'node-b', nowMs);
   assert.is(merged, `${bundleA}\n${next}`);
   const old = await createAuthority('twonode-webhook-ca node-a then', nowMs - 10 * day, day);
