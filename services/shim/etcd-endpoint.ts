@@ -139,6 +139,7 @@ export async function openEndpoint(
     newLeaseId: newLeaseIds(0),
     monotonicMs: () => performance.now(),
     onCompacted: () => cleaner.poke(),
+    makeRoom: () => cleaner.makeRoom(),
     logger,
   });
   const cleaner = new LogCleaner({

@@ -57,6 +57,8 @@ export interface LocalWritesOptions {
   onChanges?: (changes: readonly Version[], cause: Cause) => void;
   /** Called when a compaction is in the log. */
   onCompacted?: () => void;
+  /** Frees some of the log if it can; resolves with whether it did. */
+  makeRoom?: () => Promise<boolean>;
   logger: Logger;
 }
 
@@ -161,11 +163,16 @@ export class LocalWrites implements Writes {
     return this.#takeLastRoom(costBytes);
   }
 
-  /** Cleaning may have freed space since the log's size was asked for. */
+  /**
+   * At the quota a write waits while cleaning goes on, so that writers do not outrun it. There is no room when there is
+   * nothing to clean.
+   */
   async #takeLastRoom(costBytes: number): Promise<void> {
-    const { quota } = this.#options;
-    await quota.refresh();
-    if (quota.take(costBytes)) return;
+    const { quota, makeRoom } = this.#options;
+    do {
+      await quota.refresh();
+      if (quota.take(costBytes)) return;
+    } while (await makeRoom?.());
     await this.#raiseNoSpace();
     throw etcdErrors.noSpace();
   }

@@ -64,11 +64,10 @@ function* entriesOf(database: Database, revision: number): Generator<Entry[]> {
   for (;;) {
     if (database.store.compacted > revision)
       throw new SnapshotError('what the snapshot needs was compacted meanwhile');
-    const step = database.store.standing(revision, afterKey, recordBytes);
-    const last = step[step.length - 1];
-    if (!last) return;
-    afterKey = last.version.entry.key;
-    yield step.map(({ version }): Entry => ({ kind: 'version', version: version.bytes, end: 0 }));
+    const { found, last } = database.store.standing(revision, afterKey, recordBytes);
+    yield found.map(({ version }): Entry => ({ kind: 'version', version: version.bytes, end: 0 }));
+    if (last === null) return;
+    afterKey = last;
   }
 }
 
@@ -88,7 +87,7 @@ export function readSnapshot(bytes: Buffer): Database {
   for (let length = content.readUInt32LE(offset); length > 0; length = content.readUInt32LE(offset)) {
     offset += 4 + length;
     const record = decodeRecord(content.subarray(offset - length, offset), chain);
-    database.apply(record);
+    database.apply(record, 0);
     database.store.show(record.lastRevision);
     chain = record.chain;
   }

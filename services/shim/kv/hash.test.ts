@@ -28,9 +28,9 @@ test('a node that read cleaned records has the same hash as the one that wrote t
     reader.insert(entry.key, kv, kv.value);
   }
   reader.compact(compacted);
-  for (const { version, end } of writer.standing(compacted, null, 1_000_000)) {
+  for (const { version, end } of writer.standing(compacted, null, 1_000_000).found) {
     const kv = readKeyValue(version.bytes);
-    reader.restate(version.entry.key, kv, kv.value, end);
+    reader.restate(version.entry.key, kv, kv.value, end, 0);
   }
   reader.show(reader.head);
   assert.equal(hashKeyValues(reader, 0), hashKeyValues(writer, 0));

@@ -1,14 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../shared/logger.ts';
 import type { Database } from '../store/database.ts';
-import type { GroupCommit } from './group-commit.ts';
-import type { Entry } from './record.ts';
-import type { RecordIndex } from './record-index.ts';
+import { entryBytes, type GroupCommit } from './group-commit.ts';
+import type { Conflict, Entry } from './record.ts';
+import type { LogCut, RecordIndex } from './record-index.ts';
 
 /** Bytes of versions that are stated again in one step; writes go on in between. */
 const stepBytes = 512 * 1024;
-const intervalMs = 10_000;
-/** Garbage is left alone below this part of the quota. */
-const minimumPart = 1 / 16;
+const intervalMs = 1_000;
+const copiedPollMs = 50;
+/** Parts of the quota: what one cut writes anew at most, */
+const cutPart = 1 / 32;
+/** garbage below which nothing is cleaned, */
+const garbagePart = 1 / 32;
+/** garbage from which on it may be worth it while the log is small, */
+const smallLogPart = 1 / 16;
+/** and the size of the log at which no more garbage is let come together. */
+const fullPart = 31 / 32;
+/** What stands in a record beside an encoded version, at most, in bytes. */
+const versionOverheadBytes = 24;
 
 export interface LogCleanerOptions {
   database: Database;
@@ -20,22 +30,34 @@ export interface LogCleanerOptions {
   purge: (sequence: number) => Promise<void>;
   /** Whether all who copy this log hold it up to a sequence, or are not waited for any longer. */
   isCopied: (sequence: number) => boolean | Promise<boolean>;
-  /** Largest size of the log, in bytes. */
+  /** Size of the log at which writes are refused, in bytes. */
   quotaBytes: number;
   logger: Logger;
 }
 
 /**
- * Frees the log's space after a compaction. The log always holds the whole live state: what records before a cut hold and is
- * still needed is stated again at the end, then the record `cleaned` says so, then everything before the cut is purged.
- * Killed at any step, the log is complete: before `cleaned` the old records count, after it the new ones.
+ * Frees the log's space after a compaction, a cut at a time. The log always holds the whole live state: what the records
+ * before a cut hold and is still needed is stated again at the end, then the record `cleaned` says so, then everything before
+ * the cut is purged. Killed at any step, the log is complete: before `cleaned` the old records count, after it the new ones.
+ *
+ * A cut takes the oldest records, a 32nd of the quota, and so needs no more room than that, however full the store is: what
+ * is written meanwhile stays below the stream's hard limit, which is an eighth above the quota. (With less than that live, it
+ * takes all.) The oldest records come round again and again, as in a ring.
+ *
+ * Write amplification. With L live bytes in a log of B, a cut frees on average 1 - L/B of what it takes away, so each byte
+ * that a client writes makes the log write 1 / (1 - L/B) bytes, when what changes is always the same few keys and all the rest
+ * is carried round; less when all keys change alike. Nothing is cleaned until the garbage is as much as the live bytes (L/B =
+ * 1/2: each byte twice), which leaves L below half of the quota. Above it the log may fill 31/32 of the quota: 8 times at 85 %
+ * live, 14 times at 90 %. When less than a 32nd of the quota is garbage the store is full indeed.
  */
 export class LogCleaner {
   readonly #options: LogCleanerOptions;
-  #busy = false;
+  #cutting: Promise<boolean> | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** What is stated again and may be purged once it is copied: records before `cut`, as the record at `saidAt` says. */
   #pending: { cut: number; saidAt: number } | null = null;
+  /** At most the sequence at which all that is no version was stated again; newer changes of it stand behind. */
+  #restStatedAt = 0;
 
   constructor(options: LogCleanerOptions) {
     this.#options = options;
@@ -59,68 +81,160 @@ export class LogCleaner {
     );
   }
 
-  /** Cleans if it is worth it, and purges what may be purged. Call it after a compaction and now and then. */
+  /** Cleans as long as it is worth it. Call it after a compaction and now and then. */
   async run(): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
+    while (await this.cutOnce());
+  }
+
+  /**
+   * For a writer that has no room left: makes one cut, and waits until it is copied.
+   * @returns whether records were purged
+   */
+  async makeRoom(): Promise<boolean> {
     try {
-      if (!this.#pending && (await this.#isWorthIt())) this.#pending = await this.#clean();
-      await this.#purge();
-    } finally {
-      this.#busy = false;
+      while (!(await this.cutOnce())) {
+        if (!this.#pending) return false;
+        // It ends: who copies either goes on, or is not waited for any longer.
+        await delay(copiedPollMs);
+      }
+      return true;
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'no room could be made in the log');
+      return false;
     }
   }
 
-  /** Half of the log being garbage makes it worth while: each live byte is then written once more for each byte freed. */
+  /**
+   * Makes one cut, if it is worth it and the one before is purged; waits for the one that is being made.
+   * @returns whether records were purged
+   */
+  cutOnce(): Promise<boolean> {
+    this.#cutting ??= this.#cutOnce().finally(() => {
+      this.#cutting = null;
+    });
+    return this.#cutting;
+  }
+
+  async #cutOnce(): Promise<boolean> {
+    const { database, records, quotaBytes } = this.#options;
+    if (this.#pending) return this.#purge(this.#pending);
+    if (database.isMerging || !(await this.#isWorthIt())) return false;
+    const room = quotaBytes * cutPart;
+    const bytesMax = this.#liveBytes() <= room ? Number.POSITIVE_INFINITY : room;
+    const cut = records.cut(database.store.compacted, bytesMax);
+    if (!cut) return false;
+    this.#pending = await this.#clean(cut);
+    return this.#purge(this.#pending);
+  }
+
   async #isWorthIt(): Promise<boolean> {
-    const { database, bytes, quotaBytes } = this.#options;
-    if (database.isMerging) return false;
-    const live = database.store.size.bytes;
-    return (await bytes()) - live > Math.max(quotaBytes * minimumPart, live);
+    const { bytes, quotaBytes } = this.#options;
+    const live = this.#liveBytes();
+    const enough = Math.max(live, quotaBytes * smallLogPart);
+    const fits = quotaBytes * fullPart - live;
+    return (await bytes()) - live > Math.max(quotaBytes * garbagePart, Math.min(enough, fits));
   }
 
-  async #clean(): Promise<{ cut: number; saidAt: number } | null> {
-    const { database, commit, records, logger } = this.#options;
-    const { store } = database;
-    const revision = store.compacted;
-    const cut = records.cut(revision);
-    if (cut <= database.cleanedTo) return null;
+  /** What the log would take with nothing but what is needed in it; rather more than less. */
+  #liveBytes(): number {
+    const { database } = this.#options;
+    const { bytes, versions } = database.store.size;
+    const rest = [...restOf(database), ...database.conflicts.map(conflictEntry)];
+    return bytes + versions * versionOverheadBytes + sizeOf(rest);
+  }
+
+  async #clean(cut: LogCut): Promise<{ cut: number; saidAt: number }> {
+    const { database, commit, logger } = this.#options;
     const startedMs = performance.now();
-    let versions = 0;
-    let afterKey: string | null = null;
-    for (;;) {
-      const step = store.standing(revision, afterKey, stepBytes);
-      const last = step[step.length - 1];
-      if (!last) break;
-      afterKey = last.version.entry.key;
-      versions += step.length;
-      await commit.append(
-        step.map(({ version, end }): Entry => ({ kind: 'version', version: version.bytes, end })),
-      );
-    }
-    await commit.append([...restOf(database), { kind: 'cleaned', sequence: cut }]);
-    database.cleanedTo = cut;
+    const versions = await this.#restateVersions(cut);
+    if (this.#restStatedAt < cut.sequence) await this.#restateRest();
+    await commit.append([
+      { kind: 'compact', revision: database.store.compacted },
+      { kind: 'cleaned', sequence: cut.sequence },
+    ]);
+    database.cleanedTo = cut.sequence;
     const tookMs = Math.round(performance.now() - startedMs);
-    logger.info({ cut, versions, revision, tookMs }, 'the log is cleaned');
-    return { cut, saidAt: commit.position.sequence };
+    logger.info({ cut: cut.sequence, revision: cut.revision, versions, tookMs }, 'the log is cleaned');
+    return { cut: cut.sequence, saidAt: commit.position.sequence };
   }
 
-  async #purge(): Promise<void> {
-    if (!this.#pending || !(await this.#options.isCopied(this.#pending.saidAt))) return;
-    await this.#options.purge(this.#pending.cut);
-    this.#options.records.forget(this.#pending.cut);
+  /** States again what stands only before the cut and can still be read. Returns how many versions that are. */
+  async #restateVersions(cut: LogCut): Promise<number> {
+    const { store } = this.#options.database;
+    const { commit } = this.#options;
+    // All revisions before the cut are older: of each key no other version there can be read.
+    const revision = store.compacted;
+    let count = 0;
+    let afterKey: string | null = null;
+    do {
+      const { found, last } = store.standing(revision, afterKey, stepBytes, (version) =>
+        version.standsBefore(cut),
+      );
+      // It goes no earlier than into the record that follows now.
+      const sequence = commit.position.sequence + 1;
+      const entries = found.map(
+        ({ version, end }): Entry => ({ kind: 'version', version: version.bytes, end }),
+      );
+      // An empty step waits all the same, so that others have their turn.
+      await commit.append(entries);
+      for (const { version } of found) version.statedAt = sequence;
+      count += found.length;
+      afterKey = last;
+    } while (afterKey !== null);
+    return count;
+  }
+
+  /** All of it each time, since it is little; but only once in a round of the log. */
+  async #restateRest(): Promise<void> {
+    const { database, commit } = this.#options;
+    const sequence = commit.position.sequence + 1;
+    await commit.append(restOf(database));
+    for (const step of stepsOf(database.conflicts)) {
+      // One that was dropped meanwhile must not come back.
+      const there = step.filter((conflict) => database.conflicts.includes(conflict));
+      await commit.append(there.map(conflictEntry));
+    }
+    this.#restStatedAt = sequence;
+  }
+
+  async #purge({ cut, saidAt }: { cut: number; saidAt: number }): Promise<boolean> {
+    if (!(await this.#options.isCopied(saidAt))) return false;
+    await this.#options.purge(cut);
+    this.#options.records.forget(cut);
     this.#pending = null;
+    return true;
   }
 }
 
-/** What is no version and is needed too. */
+/** What is no version and is needed too, but for the conflicts, which may be large. */
 function restOf(database: Database): Entry[] {
   return [
     ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
     ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
     ...database.alarms.raised().map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: true })),
     ...[...database.merged].map(([overlay, position]): Entry => ({ kind: 'merged', overlay, position })),
-    ...database.conflicts.map((conflict): Entry => ({ kind: 'conflict', conflict })),
-    { kind: 'compact', revision: database.store.compacted },
   ];
+}
+
+function conflictEntry(conflict: Conflict): Entry {
+  return { kind: 'conflict', conflict };
+}
+
+function sizeOf(entries: Entry[]): number {
+  return entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+}
+
+/** The conflicts in steps of about {@link stepBytes}. */
+function stepsOf(conflicts: readonly Conflict[]): Conflict[][] {
+  const steps: Conflict[][] = [];
+  let bytes = stepBytes;
+  for (const conflict of conflicts) {
+    if (bytes >= stepBytes) {
+      steps.push([]);
+      bytes = 0;
+    }
+    steps[steps.length - 1]?.push(conflict);
+    bytes += entryBytes(conflictEntry(conflict));
+  }
+  return steps;
 }

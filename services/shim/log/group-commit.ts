@@ -40,8 +40,8 @@ export interface GroupCommitOptions {
   publish: (record: Buffer, lastSequence: number) => Promise<number>;
   /** Resolves when readers may see the record at this sequence; at once when this node alone is enough. */
   replicated: (sequence: number) => Promise<void>;
-  /** Called when a record is in the log, with its sequence and the head after it. */
-  onLogged: (sequence: number, lastRevision: number) => void;
+  /** Called when a record is in the log, with its sequence, the head after it, and its size. */
+  onLogged: (sequence: number, lastRevision: number, bytes: number) => void;
   /** Called when the revisions behind `from` up to `to` became visible. */
   onVisible: (from: number, to: number) => void;
   /** Called once when the writer was fenced off, other than by {@link GroupCommit.stop}. */
@@ -177,7 +177,7 @@ export class GroupCommit {
       const sequence = await publish(record, this.#position.sequence);
       this.#position = { sequence, chain: chainOf(record) };
       this.#loggedRevision = lastRevision;
-      onLogged(sequence, lastRevision);
+      onLogged(sequence, lastRevision, record.length);
     }
     const flying = { units, sequence: this.#position.sequence };
     this.#shown = this.#shown.then(() => this.#show(flying, lastRevision));
@@ -211,7 +211,16 @@ export class GroupCommit {
   }
 }
 
-function entryBytes(entry: Entry): number {
-  if (entry.kind !== 'revision') return 64;
-  return entry.changes.reduce((sum, change) => sum + change.length + 8, 16);
+/** About what an entry takes in its record; less where its fields are small. */
+export function entryBytes(entry: Entry): number {
+  switch (entry.kind) {
+    case 'revision':
+      return entry.changes.reduce((sum, change) => sum + change.length + 8, 16);
+    case 'version':
+      return entry.version.length + 24;
+    case 'conflict':
+      return (entry.conflict.leader?.length ?? 0) + (entry.conflict.follower?.length ?? 0) + 64;
+    default:
+      return 64;
+  }
 }

@@ -20,7 +20,7 @@ export async function replayLog(
   stream: string,
   first: number,
   last: number,
-  apply: (record: LogRecord, sequence: number) => void,
+  apply: (record: LogRecord, sequence: number, bytes: number) => void,
 ): Promise<LogPosition> {
   const position: LogPosition = { sequence: first - 1, chain: 0 };
   let previousChain: number | undefined = first <= 1 ? 0 : undefined;
@@ -32,7 +32,7 @@ export async function replayLog(
     limitMs: replayLimitMs,
     onMessage: (sequence, data) => {
       const record = readRecord(stream, sequence, data, previousChain);
-      apply(record, sequence);
+      apply(record, sequence, data.length);
       previousChain = record.chain;
       position.sequence = sequence;
       position.chain = record.chain;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { JetStreamManager, NatsConnection } from 'nats';
+import type { JetStreamManager, NatsConnection, StreamInfo } from 'nats';
 import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { Database, type Epoch } from '../store/database.ts';
@@ -54,6 +54,7 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const manager = await streamManager(connection);
   const found = await findStream(manager, stream);
   const info = found ?? (await createLogStream(manager, { name: stream, subject, maxBytes }));
+  await raiseLimit(manager, info, maxBytes);
   const { database = new Database(), onRecord } = options;
   const { first_seq, last_seq } = info.state;
   const records = new RecordIndex();
@@ -63,10 +64,10 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
     stream,
     first_seq || 1,
     last_seq,
-    (record, sequence) => {
+    (record, sequence, bytes) => {
       onRecord?.(record);
-      database.apply(record);
-      records.add(sequence, record.lastRevision);
+      database.apply(record, sequence);
+      records.add(sequence, record.lastRevision, bytes);
       database.store.show(record.lastRevision);
     },
   );
@@ -89,6 +90,15 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
     },
   };
   return log;
+}
+
+/** The quota may be larger than when the stream was made. A smaller one is the business of {@link Quota} alone. */
+async function raiseLimit(
+  manager: JetStreamManager,
+  { config }: StreamInfo,
+  maxBytes: number,
+): Promise<void> {
+  if (config.max_bytes < maxBytes) await manager.streams.update(config.name, { max_bytes: maxBytes });
 }
 
 export interface LogWriterOptions extends OwnedLogOptions {
@@ -121,7 +131,7 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
       return sequence;
     },
     replicated: options.replicated,
-    onLogged: (sequence, lastRevision) => log.records.add(sequence, lastRevision),
+    onLogged: (sequence, lastRevision, bytes) => log.records.add(sequence, lastRevision, bytes),
     onVisible: options.onVisible,
     onFenced: options.onFenced,
     close: () => publisher.stop(),

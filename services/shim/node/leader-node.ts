@@ -28,7 +28,11 @@ import { PeerPing } from './peer-ping.ts';
 const stream = logStream(1);
 /** How often the verified point is saved, in milliseconds. */
 const verifiedPointIntervalMs = 10_000;
-/** A follower that is away is waited for until the log fills this part of its quota: it must not cause NOSPACE. */
+/**
+ * A follower that is away for this long, in milliseconds, is waited for only until the log fills this part of its quota: it
+ * must not cause NOSPACE.
+ */
+const awayAfterMs = 10_000;
 const awayFillMax = 0.75;
 
 /** The configured leader: owns the log, once it is verified. */
@@ -249,6 +253,7 @@ export class LeaderNode implements ShimNode {
       newLeaseId: newLeaseIds(0),
       monotonicMs: () => performance.now(),
       onCompacted: () => this.#cleaner?.poke(),
+      makeRoom: async () => (await this.#cleaner?.makeRoom()) ?? false,
       logger,
     });
     this.#cleaner = this.#openCleaner(commit);
@@ -274,7 +279,8 @@ export class LeaderNode implements ShimNode {
         await this.#log.purge(sequence);
       },
       isCopied: async (sequence) =>
-        replicated.stored >= sequence || (await this.#log.bytes()) > quotaBytes * awayFillMax,
+        replicated.stored >= sequence ||
+        (replicated.stillForMs > awayAfterMs && (await this.#log.bytes()) > quotaBytes * awayFillMax),
       quotaBytes,
       logger,
     });

@@ -48,7 +48,7 @@ export class MirrorFold {
           return;
         }
         const record = readRecord(stream, sequence, data, this.#known ? this.#position.chain : undefined);
-        this.database.apply(record);
+        this.database.apply(record, sequence);
         this.#position = { sequence, chain: record.chain };
         this.#known = true;
         onApplied();

@@ -25,6 +25,7 @@ export class ReplicatedWrites {
   readonly #options: ReplicationOptions;
   readonly #waiting: Waiting[] = [];
   #stored = 0;
+  #progressMs = performance.now();
   #following = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -42,6 +43,11 @@ export class ReplicatedWrites {
     return this.#stored;
   }
 
+  /** For how long the follower has stored nothing though there was something to store, in milliseconds. */
+  get stillForMs(): number {
+    return performance.now() - this.#progressMs;
+  }
+
   /** Resolves when the record may be shown: when the follower has it, or is not waited for. */
   wait(sequence: number): Promise<void> {
     if (!this.#following || this.#stored >= sequence) return Promise.resolve();
@@ -56,6 +62,7 @@ export class ReplicatedWrites {
    * @param newest the log's newest sequence
    */
   storedUpTo(sequence: number, newest: number): void {
+    if (sequence > this.#stored || sequence === newest) this.#progressMs = performance.now();
     this.#stored = sequence;
     if (!this.#following && this.#options.ack === 'both' && newest - sequence <= followingLagMax) {
       this.#following = true;

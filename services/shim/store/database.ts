@@ -3,6 +3,9 @@ import { Alarms } from './alarms.ts';
 import { readKeyValue } from './key-value.ts';
 import { Store } from './store.ts';
 
+/** Versions that are freed with each record that is applied, beside as many as it has entries. */
+const sweepStep = 100;
+
 /** A leader's term of writing, as the log has it. */
 export interface Epoch {
   number: number;
@@ -43,13 +46,17 @@ export class Database {
     return this.epochs[this.epochs.length - 1];
   }
 
-  /** Applies a record of the log: its changes are at the head, not yet shown. */
-  apply(record: LogRecord): void {
-    for (const entry of record.entries) this.applyEntry(entry);
+  /**
+   * Applies a record of the log: its changes are at the head, not yet shown. What is compacted by now is freed on the way.
+   * @param sequence where it stands in the log; 0 where that makes no difference
+   */
+  apply(record: LogRecord, sequence: number): void {
+    for (const entry of record.entries) this.applyEntry(entry, sequence);
     this.store.advance(record.lastRevision);
+    this.store.sweep(record.entries.length + sweepStep);
   }
 
-  applyEntry(entry: Entry): void {
+  applyEntry(entry: Entry, sequence = 0): void {
     switch (entry.kind) {
       case 'revision':
         for (const change of entry.changes) {
@@ -85,7 +92,7 @@ export class Database {
         return;
       case 'version': {
         const kv = readKeyValue(entry.version as Buffer);
-        this.store.restate(kv.key, kv, kv.value, entry.end);
+        this.store.restate(kv.key, kv, kv.value, entry.end, sequence);
         return;
       }
       case 'cleaned':

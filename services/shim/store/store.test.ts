@@ -63,6 +63,7 @@ test('compaction keeps what stands at the compact revision and drops what ended 
   put(store, 'gone', 'x');
   store.delete(5, 'gone');
   put(store, 'a', '3');
+  store.show(store.head);
   store.compact(5);
   while (store.sweep(1));
   assert.is(read(store, 'a', 5)?.value.toString(), '2');
@@ -72,12 +73,26 @@ test('compaction keeps what stands at the compact revision and drops what ended 
   assert.is(store.size.keys, 1);
 });
 
+test('what readers see stays, though it is compacted on the node that wrote it', () => {
+  const store = new Store();
+  put(store, 'a', '1');
+  store.show(store.head);
+  put(store, 'a', '2');
+  store.compact(3);
+  while (store.sweep(1));
+  assert.is(read(store, 'a', 2)?.value.toString(), '1');
+  store.show(3);
+  while (store.sweep(1));
+  assert.is(store.size.versions, 1);
+});
+
 test('sweeping a key that is gone takes no neighbour with it', () => {
   const store = new Store();
   put(store, 'gone', 'x');
   store.delete(3, 'gone');
   put(store, 'neighbour', 'y');
   put(store, 'other', 'z');
+  store.show(store.head);
   store.compact(5);
   while (store.sweep(10));
   assert.is(read(store, 'neighbour')?.value.toString(), 'y');
@@ -122,6 +137,7 @@ test('every range and count at every revision is what a list of all states says'
       for (const step of sequence) {
         const now = new Map(states.get(store.head));
         if (step.kind === 'compact') {
+          store.show(store.head);
           store.compact(Math.max(1, store.head - step.back));
           while (store.sweep(3));
         } else if (step.kind === 'put') {

@@ -5,6 +5,8 @@ import { Slabs } from './slabs.ts';
 import { KeyEntry, Version } from './version.ts';
 
 const noValue = Buffer.alloc(0);
+/** Keys that one step of {@link Store.standing} looks at, at most. */
+const stepKeys = 10_000;
 
 /** What a Range asks the store for. */
 export interface RangeQuery {
@@ -35,6 +37,10 @@ export class Store {
   #jumps: number[] = [];
   /** Keys with a deletion that stands in for what ended a restated version. */
   #ended: { entry: KeyEntry; end: number }[] = [];
+  /** The compact revision up to which {@link #ended} was looked through. */
+  #endedSweptTo = 0;
+  /** Behind which key values of half-empty slabs are moved together next; null while nothing is moved. */
+  #movedTo: string | null = null;
 
   /** The newest revision that was applied. A new store is at revision 1, as etcd's. */
   get head(): number {
@@ -51,9 +57,9 @@ export class Store {
     return this.#compacted;
   }
 
-  /** Bytes of all values that are kept, and the number of keys. */
-  get size(): { bytes: number; keys: number } {
-    return { bytes: this.#slabs.liveBytes, keys: this.#keys.size };
+  /** Bytes and number of all versions that are kept, and the number of keys. */
+  get size(): { bytes: number; versions: number; keys: number } {
+    return { bytes: this.#slabs.liveBytes, versions: this.#slabs.liveCount, keys: this.#keys.size };
   }
 
   /** The key's version at the head, undefined when it does not exist there. */
@@ -102,11 +108,12 @@ export class Store {
    * Takes in a version that the log states once more. It may be known, or ended already: then it is put in its place among
    * the key's versions, and never becomes current.
    * @param end the revision that ended it, 0 while it stands
+   * @param sequence the record that states it
    */
-  restate(key: string, fields: KeyValueFields, value: Uint8Array, end: number): void {
+  restate(key: string, fields: KeyValueFields, value: Uint8Array, end: number, sequence: number): void {
     if (end !== 0 && end <= this.#compacted) return;
     const entry = this.#keys.get(key) ?? this.#newEntry(key);
-    this.#place(entry, fields, value);
+    this.#place(entry, fields, value).statedAt = sequence;
     if (end === 0 || entry.versions.some((version) => version.modRevision === end)) return;
     // What ended it is cleaned away, or stated later: until then it counts as deleted.
     this.#place(entry, { modRevision: end, createRevision: 0, version: 0, lease: 0n }, noValue);
@@ -119,24 +126,29 @@ export class Store {
     return entry;
   }
 
-  /** Puts a version among those of its key, by revision. A real one takes the place of a deletion that stood in for it. */
-  #place(entry: KeyEntry, fields: KeyValueFields, value: Uint8Array): void {
+  /**
+   * Puts a version among those of its key, by revision. A real one takes the place of a deletion that stood in for it.
+   * Returns the one that stands there.
+   */
+  #place(entry: KeyEntry, fields: KeyValueFields, value: Uint8Array): Version {
     const { versions } = entry;
     let at = versions.length;
     while (at > 0 && (versions[at - 1] as Version).modRevision >= fields.modRevision) at--;
     const there = versions[at];
     const taken = there?.modRevision === fields.modRevision;
-    if (taken && !(there.deleted && fields.version > 0)) return;
+    if (taken && !(there.deleted && fields.version > 0)) return there;
     const newest = entry.newest;
     const place = this.#slabs.allocate(keyValueSize(entry.key.length, fields, value.length));
     writeKeyValue(place.slab.bytes, place.offset, entry.key, fields, value);
     const version = new Version(entry, fields, place);
     versions.splice(at, taken ? 1 : 0, version);
+    if (taken) this.#slabs.free(there);
     if (entry.newest === version) {
       this.#adjustLive(entry.key, newest, version);
       this.#moveLease(entry.key, newest?.lease ?? 0n, version.lease);
     }
     this.#head = Math.max(this.#head, fields.modRevision);
+    return version;
   }
 
   /** The head is at least here: the log says so, though what made it so may be cleaned away. */
@@ -145,21 +157,31 @@ export class Store {
   }
 
   /**
-   * The versions that stand at `revision`, in order of keys behind `afterKey`, up to about `bytes` of them; each with
-   * the revision that ended it meanwhile, or 0.
+   * A step through the versions that stand at `revision` and are `wanted`, in order of keys behind `afterKey`: up to about
+   * `bytes` of them, each with the revision that ended it meanwhile, or 0. `last` is the key to go on behind, null at the end.
    */
-  standing(revision: number, afterKey: string | null, bytes: number): { version: Version; end: number }[] {
+  standing(
+    revision: number,
+    afterKey: string | null,
+    bytes: number,
+    wanted: (version: Version) => boolean = () => true,
+  ): { found: { version: Version; end: number }[]; last: string | null } {
     const found: { version: Version; end: number }[] = [];
     let size = 0;
+    let looked = 0;
+    let last: string | null = null;
     this.#keys.walk(afterKey === null ? '' : `${afterKey}\0`, undefined, (entry) => {
       const version = entry.liveAt(revision);
-      if (!version) return true;
-      const next = entry.versions[entry.versions.indexOf(version) + 1];
-      found.push({ version, end: next?.modRevision ?? 0 });
-      size += version.length;
-      return size < bytes;
+      if (version && wanted(version)) {
+        const next = entry.versions[entry.versions.indexOf(version) + 1];
+        found.push({ version, end: next?.modRevision ?? 0 });
+        size += version.length;
+      }
+      if (size < bytes && ++looked < stepKeys) return true;
+      last = entry.key;
+      return false;
     });
-    return found;
+    return { found, last };
   }
 
   /** Lets readers see everything up to `revision`; what a jump within it leaves behind becomes compacted. */
@@ -245,31 +267,55 @@ export class Store {
 
   /**
    * Frees up to `limit` versions that ended before the compact revision. Returns false when nothing is left to do. What
-   * changed at the compact revision itself stays in order of revisions: a watch may start there, as with etcd.
+   * changed at the compact revision itself stays in order of revisions: a watch may start there, as with etcd. On a follower
+   * readers may not be there yet: what they see stays, too.
    */
   sweep(limit: number): boolean {
-    const over = this.#ended.filter(({ end }) => end <= this.#compacted);
-    if (over.length > 0) this.#ended = this.#ended.filter(({ end }) => end > this.#compacted);
-    for (const { entry } of over) this.#sweepKey(entry);
+    const upTo = Math.min(this.#compacted, this.#visible);
+    this.#sweepEnded(upTo);
     for (let i = 0; i < limit; i++) {
-      const version = this.#revisions.shift(this.#compacted - 1);
-      if (!version) return false;
-      this.#sweepKey(version.entry);
+      const version = this.#revisions.shift(upTo - 1);
+      if (!version) return this.#moveTogether(limit);
+      this.#sweepKey(version.entry, upTo);
     }
     return true;
   }
 
-  #sweepKey(entry: KeyEntry): void {
+  #sweepEnded(upTo: number): void {
+    if (upTo <= this.#endedSweptTo) return;
+    this.#endedSweptTo = upTo;
+    const over = this.#ended.filter(({ end }) => end <= upTo);
+    if (over.length === 0) return;
+    this.#ended = this.#ended.filter(({ end }) => end > upTo);
+    for (const { entry } of over) this.#sweepKey(entry, upTo);
+  }
+
+  #sweepKey(entry: KeyEntry, upTo: number): void {
     const { versions } = entry;
     // Its earlier versions took it out of the index; another entry may have its key by now.
     if (versions.length === 0) return;
     let ended = 0;
-    while (ended + 1 < versions.length && (versions[ended + 1] as Version).modRevision <= this.#compacted)
-      ended++;
+    while (ended + 1 < versions.length && (versions[ended + 1] as Version).modRevision <= upTo) ended++;
     const standing = versions[ended];
-    if (standing?.deleted && standing.modRevision <= this.#compacted) ended++;
+    if (standing?.deleted && standing.modRevision <= upTo) ended++;
     for (const version of versions.splice(0, ended)) this.#slabs.free(version);
     if (versions.length === 0) this.#keys.remove(entry);
+  }
+
+  /** Moves the values of up to `limit` keys out of slabs that are nearly empty. Returns false when that is not needed. */
+  #moveTogether(limit: number): boolean {
+    if (this.#movedTo === null && !this.#slabs.isWasteful) return false;
+    const behind = this.#movedTo === null ? '' : `${this.#movedTo}\0`;
+    let count = 0;
+    let stoppedAt: string | null = null;
+    this.#keys.walk(behind, undefined, (entry) => {
+      for (const version of entry.versions) this.#slabs.moveTogether(version);
+      if (++count < limit) return true;
+      stoppedAt = entry.key;
+      return false;
+    });
+    this.#movedTo = stoppedAt;
+    return stoppedAt !== null;
   }
 
   /**

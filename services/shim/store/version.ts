@@ -1,3 +1,4 @@
+import type { LogCut } from '../log/record-index.ts';
 import type { Slab } from './slabs.ts';
 
 /**
@@ -12,6 +13,11 @@ export class Version {
   readonly version: number;
   /** The etcd lease that the key is attached to; 0n is none. */
   readonly lease: bigint;
+  /**
+   * At most the sequence of the record that states it last, once the log has stated it again; until then 0: it stands in
+   * the record of its revision.
+   */
+  statedAt = 0;
   /** Where the encoded KeyValue lies. */
   slab: Slab;
   offset: number;
@@ -30,6 +36,11 @@ export class Version {
     this.slab = place.slab;
     this.offset = place.offset;
     this.length = place.length;
+  }
+
+  /** Whether it stands in the log only before a cut. */
+  standsBefore(cut: LogCut): boolean {
+    return this.statedAt === 0 ? this.modRevision <= cut.revision : this.statedAt < cut.sequence;
   }
 
   get deleted(): boolean {
