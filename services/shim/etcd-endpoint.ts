@@ -111,6 +111,7 @@ export async function openEndpoint(
     logger,
   };
   const log = await openLog(logOptions);
+  await log.raiseLimit();
   const epoch = nextEpoch(log.database, log.position);
   const watches = new WatchHub(log.database.store);
   const commit = await openLogWriter({

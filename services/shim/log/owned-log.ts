@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { JetStreamManager, NatsConnection, StreamInfo } from 'nats';
+import type { JetStreamManager, NatsConnection } from 'nats';
 import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { Database, type Epoch } from '../store/database.ts';
@@ -38,6 +38,8 @@ export interface OwnedLog {
   bytes(): Promise<number>;
   /** Removes the records before a sequence. */
   purge(sequence: number): Promise<void>;
+  /** Raises the stream's limit to what was asked for: the quota may be larger than when it was made. It is never lowered. */
+  raiseLimit(): Promise<void>;
 }
 
 /** A manager of JetStream on the node's own server. */
@@ -54,7 +56,6 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const manager = await streamManager(connection);
   const found = await findStream(manager, stream);
   const info = found ?? (await createLogStream(manager, { name: stream, subject, maxBytes }));
-  await raiseLimit(manager, info, maxBytes);
   const { database = new Database(), onRecord } = options;
   const { first_seq, last_seq } = info.state;
   const records = new RecordIndex();
@@ -88,17 +89,11 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
       await manager.streams.purge(stream, { seq: sequence });
       log.firstSequence = sequence;
     },
+    raiseLimit: async () => {
+      if (info.config.max_bytes < maxBytes) await manager.streams.update(stream, { max_bytes: maxBytes });
+    },
   };
   return log;
-}
-
-/** The quota may be larger than when the stream was made. A smaller one is the business of {@link Quota} alone. */
-async function raiseLimit(
-  manager: JetStreamManager,
-  { config }: StreamInfo,
-  maxBytes: number,
-): Promise<void> {
-  if (config.max_bytes < maxBytes) await manager.streams.update(config.name, { max_bytes: maxBytes });
 }
 
 export interface LogWriterOptions extends OwnedLogOptions {

@@ -109,6 +109,7 @@ export class LeaderNode implements ShimNode {
     const { connection, config, logger } = context;
     const maxBytes = streamBytesMax(config.datastore.quotaBackendBytes);
     const log = await openLog({ connection, stream, subject: subjects.logRecords, maxBytes, logger });
+    await log.raiseLimit();
     const node = new LeaderNode(context, log);
     await node.#replication.start();
     node.#ping.start();
