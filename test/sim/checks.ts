@@ -2,7 +2,7 @@ import { decodeRecord } from '../../services/shim/log/record.ts';
 import { readKeyValue } from '../../services/shim/store/key-value.ts';
 import type { NodeState } from '../../shared/node.ts';
 import type { SimulatedStream, StoredMessage } from './nats/stream.ts';
-import { type NodeName, peerOf } from './network.ts';
+import { type NodeName, nodeNames, peerOf } from './network.ts';
 
 /** An invariant does not hold. The text says what was seen. */
 export interface Violation {
@@ -14,7 +14,9 @@ export interface Violation {
 export interface ChecksWorld {
   nowMs: () => number;
   say: (who: string, text: string) => void;
-  stream: (node: NodeName, name: string) => SimulatedStream | undefined;
+  streams: (node: NodeName) => ReadonlyMap<string, SimulatedStream>;
+  /** A prober that heard its peer finds it silent. */
+  onAlarm: (node: NodeName) => void;
 }
 
 interface NodeView {
@@ -34,10 +36,11 @@ export class Checks {
     'node-a': { state: null, restrictedSinceMs: null },
     'node-b': { state: null, restrictedSinceMs: null },
   };
-  /** Values that stand, or stood, in a log or in a record of conflicts: `key=value`. */
-  readonly logged = new Set<string>();
-  readonly beats: { node: NodeName; status: string; atMs: number }[] = [];
-  readonly states: { node: NodeName; state: NodeState | null; atMs: number }[] = [];
+  /** Values in records that were cleaned away. */
+  readonly #cleaned = new Set<string>();
+  readonly #beats: Record<NodeName, string | null> = { 'node-a': null, 'node-b': null };
+  /** Values that only a disk held which was lost. */
+  readonly excused = new Set<string>();
 
   constructor(world: ChecksWorld) {
     this.#world = world;
@@ -54,7 +57,6 @@ export class Checks {
     const now = this.#world.nowMs();
     view.state = state;
     view.restrictedSinceMs = isRestricted(state) ? (view.restrictedSinceMs ?? now) : null;
-    this.states.push({ node, state, atMs: now });
     if (this.#nodes['node-a'].state === 'Leader' && this.#nodes['node-b'].state === 'Leader')
       this.broken('I1', 'both nodes are Leader');
   }
@@ -69,7 +71,14 @@ export class Checks {
 
   /** A prober finds its peer silent, or hears it. */
   beat(node: NodeName, status: string): void {
-    this.beats.push({ node, status, atMs: this.#world.nowMs() });
+    const before = this.#beats[node];
+    this.#beats[node] = status;
+    if (before === 'ok' && status === 'failed') this.#world.onAlarm(node);
+  }
+
+  /** What a node's prober thinks of its peer; null before its first verdict. */
+  beatOf(node: NodeName): string | null {
+    return this.#beats[node];
   }
 
   exited(node: NodeName, error: Error): void {
@@ -80,9 +89,9 @@ export class Checks {
   /** A message is stored: in a mirror it must be the one that the leader's log has there (I5). */
   stored(node: NodeName, stream: SimulatedStream, message: StoredMessage): void {
     if (!isLog(stream)) return;
-    const origin = this.#world.stream(peerOf(node), stream.config.name);
-    if (stream.config.mirror && origin) this.#isPrefix(node, stream, origin, message);
-    if (!stream.config.mirror) this.#note(message.data);
+    const { mirror } = stream.config;
+    const origin = mirror && this.#world.streams(peerOf(node)).get(mirror.name);
+    if (origin) this.#isPrefix(node, stream, origin, message);
   }
 
   #isPrefix(node: NodeName, mirror: SimulatedStream, origin: SimulatedStream, message: StoredMessage): void {
@@ -94,35 +103,72 @@ export class Checks {
     }
   }
 
-  /** Notes every value that a record of a log holds. */
-  #note(data: Buffer): void {
-    for (const entry of decodeRecord(data, undefined).entries) {
-      if (entry.kind === 'revision') for (const change of entry.changes) this.#noteKeyValue(change);
-      if (entry.kind === 'version') this.#noteKeyValue(entry.version);
-      if (entry.kind !== 'conflict') continue;
-      const { key, leader, follower } = entry.conflict;
-      this.logged.add(`${key}=${follower === null ? null : Buffer.from(follower).toString()}`);
-      if (leader) this.#noteKeyValue(leader);
+  /** Every value that stands in the leader's log or its record of conflicts, or was cleaned away from there. */
+  logged(): Set<string> {
+    const values = new Set(this.#cleaned);
+    for (const stream of this.#world.streams('node-a').values()) {
+      if (!isLog(stream)) continue;
+      for (const { data } of stream.messages.values()) for (const value of valuesOf(data)) values.add(value);
     }
+    return values;
   }
 
-  #noteKeyValue(bytes: Uint8Array): void {
-    const kv = readKeyValue(Buffer.from(bytes));
-    this.logged.add(`${kv.key}=${kv.version === 0 ? null : kv.value.toString()}`);
+  /** A disk loses records of a stream behind a sequence: what its peer does not hold may be gone. */
+  lost(stream: SimulatedStream, behind: number): void {
+    const others = this.#otherLogs(stream);
+    for (const { sequence, data } of stream.messages.values()) {
+      if (sequence <= behind || others.some(({ messages }) => messages.get(sequence)?.data.equals(data)))
+        continue;
+      for (const value of valuesOf(data)) this.excused.add(value);
+    }
   }
 
   /** Records of a log are about to be removed: the other node must have those that are not stated again (I6). */
   removing(node: NodeName, stream: SimulatedStream, before: number | 'all'): void {
-    if (!isLog(stream) || before !== 'all') return;
-    const peer = this.#world.stream(peerOf(node), stream.config.name);
+    if (!isLog(stream)) return;
+    if (before !== 'all') {
+      this.#noteCleaned(stream, before);
+      return;
+    }
+    const others = this.#otherLogs(stream);
     for (const [sequence, { data }] of stream.messages) {
-      if (peer && sequence < peer.firstSequence) continue;
-      if (peer?.messages.get(sequence)?.data.equals(data)) continue;
-      this.broken(
-        'I6',
-        `${node} removes record ${sequence} of ${stream.config.name}, which its peer has not`,
+      // Where records before it are cleaned away, what they held is stated again.
+      const isKept = others.some(
+        ({ firstSequence, messages }) =>
+          sequence < firstSequence || messages.get(sequence)?.data.equals(data),
       );
+      if (isKept) continue;
+      this.broken('I6', `${node} removes record ${sequence} of ${stream.config.name}, which nobody else has`);
       return;
     }
   }
+
+  #noteCleaned(stream: SimulatedStream, before: number): void {
+    for (const { sequence, data } of stream.messages.values()) {
+      if (sequence < before) for (const value of valuesOf(data)) this.#cleaned.add(value);
+    }
+  }
+
+  /** All copies of the log, on both nodes, but this one. */
+  #otherLogs(stream: SimulatedStream): SimulatedStream[] {
+    const all = nodeNames.flatMap((node) => [...this.#world.streams(node).values()]);
+    return all.filter((other) => other !== stream && isLog(other) && other.messages.size > 0);
+  }
+}
+
+/** Every value that a record of a log holds, with its key. */
+function valuesOf(data: Buffer): string[] {
+  return decodeRecord(data, undefined).entries.flatMap((entry) => {
+    if (entry.kind === 'revision') return entry.changes.map(keyValueOf);
+    if (entry.kind === 'version') return [keyValueOf(entry.version)];
+    if (entry.kind !== 'conflict') return [];
+    const { key, leader, follower } = entry.conflict;
+    const alone = `${key}=${follower === null ? null : Buffer.from(follower).toString()}`;
+    return leader ? [alone, keyValueOf(leader)] : [alone];
+  });
+}
+
+function keyValueOf(bytes: Uint8Array): string {
+  const { key, version, value } = readKeyValue(Buffer.from(bytes));
+  return `${key}=${version === 0 ? null : value.toString()}`;
 }

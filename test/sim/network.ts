@@ -20,8 +20,8 @@ export class Network {
   readonly #random: Random;
   /** How many faults cut what this sender sends. */
   readonly #cuts: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
-  /** Chance that a packet of this sender is lost. */
-  readonly loss: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
+  /** Chances that a packet of this sender is lost, each for itself. */
+  readonly #losses: Record<NodeName, number[]> = { 'node-a': [], 'node-b': [] };
   delayMs = 1;
   /** Longest addition to the delay: packets overtake each other. */
   jitterMs = 1;
@@ -39,6 +39,14 @@ export class Network {
     };
   }
 
+  /** A part of what this node sends is lost, at random. @returns ends that */
+  lose(from: NodeName, ratio: number): () => void {
+    this.#losses[from].push(ratio);
+    return () => {
+      this.#losses[from].splice(this.#losses[from].indexOf(ratio), 1);
+    };
+  }
+
   isCut(from: NodeName): boolean {
     return this.#cuts[from] > 0;
   }
@@ -53,7 +61,7 @@ export class Network {
 
   /** Whether one packet of this sender, sent now, arrives. */
   passes(from: NodeName): boolean {
-    return !this.isCut(from) && !this.#random.chance(this.loss[from]);
+    return !this.isCut(from) && !this.#losses[from].some((ratio) => this.#random.chance(ratio));
   }
 
   latencyMs(): number {

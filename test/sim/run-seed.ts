@@ -78,7 +78,7 @@ function isTogether({ checks }: World): boolean {
 }
 
 function compareAtEnd(world: World): void {
-  const { checks, machines, watchers } = world;
+  const { checks, watchers } = world;
   const leader = contentsOf(world, 'node-a');
   const follower = contentsOf(world, 'node-b');
   if (leader.digest !== follower.digest)
@@ -87,14 +87,14 @@ function compareAtEnd(world: World): void {
     if (contents.digest !== leader.digest)
       checks.broken('I4', `${name} missed something: ${contents.differenceFrom(leader)}`);
   }
+  const logged = checks.logged();
   for (const write of world.history.writes)
-    if (isLost(world, write)) {
+    if (isLost(world, write, logged, leader)) {
       checks.broken(
         'I2',
         `${write.key}=${write.value}, acknowledged by ${write.node} at ${write.revision}, is lost`,
       );
     }
-  void machines;
 }
 
 function contentsOf({ machines }: World, node: NodeName): Contents {
@@ -104,9 +104,17 @@ function contentsOf({ machines }: World, node: NodeName): Contents {
   return new Contents(range(store, request, store.visible).versions.map(({ bytes }) => readKeyValue(bytes)));
 }
 
-/** Written alone and written again alone, only the last value is merged. */
-function isLost({ checks, history }: World, write: Write): boolean {
-  if (write.outcome !== 'acknowledged' || checks.logged.has(`${write.key}=${write.value}`)) return false;
+/** Written alone and written again alone, only the last value is merged; a deletion of what is gone anyway needs no record. */
+function isLost(
+  { checks, history }: World,
+  write: Write,
+  logged: ReadonlySet<string>,
+  atEnd: Contents,
+): boolean {
+  const value = `${write.key}=${write.value}`;
+  if (write.outcome !== 'acknowledged' || logged.has(value) || checks.excused.has(value)) return false;
+  if (write.value === null && (atEnd.modRevision(write.key) ?? write.revision) >= write.revision)
+    return false;
   return !history.writes.some(
     (other) =>
       other !== write &&
@@ -118,8 +126,6 @@ function isLost({ checks, history }: World, write: Write): boolean {
 }
 
 function isSameBand(other: Write, write: Write): boolean {
-  return (
-    other.revision > write.revision &&
-    Math.floor(other.revision / 2 ** 32) === Math.floor(write.revision / 2 ** 32)
-  );
+  const bandOf = ({ revision }: Write) => Math.floor(revision / 2 ** 32);
+  return other.revision > write.revision && bandOf(other) === bandOf(write);
 }

@@ -13,6 +13,7 @@ import { Network, type NodeName, nodeNames } from './network.ts';
 import { SimulatedFiles, simulatedRoot } from './node/disk.ts';
 import { SimulatedMachine } from './node/machine.ts';
 import { Random } from './random.ts';
+import { Silence } from './silence.ts';
 import { Trace } from './trace.ts';
 
 /** True time 0 on both wall clocks. */
@@ -70,7 +71,8 @@ export class World {
     this.checks = new Checks({
       nowMs,
       say,
-      stream: (node, name) => this.machines[node].server.streams.get(name),
+      streams: (node) => this.machines[node].server.streams,
+      onAlarm: (node) => silence.alarm(node),
     });
     this.history = new History({
       nowMs,
@@ -84,6 +86,15 @@ export class World {
       'node-a': new SimulatedMachine('node-a', this, clock()),
       'node-b': new SimulatedMachine('node-b', this, clock()),
     };
+    const silence = new Silence({
+      nowMs,
+      network: this.network,
+      machines: this.machines,
+      broken: (invariant, text) => this.checks.broken(invariant, text),
+      beatOf: (node) => this.checks.beatOf(node),
+      stateOf: (node) => this.checks.stateOf(node),
+    });
+    this.scheduler.afterEvent = () => silence.look();
     this.scheduler.onUncaught = (process, error) =>
       this.checks.broken('uncaught', `${process?.name}: ${(error as Error).stack}`);
   }

@@ -199,7 +199,7 @@ export class FollowerNode implements ShimNode {
       logVerified: this.#verified,
       neverJoined: !this.#hasJoined,
       logLink: this.#replication.linkWorks ? 'works' : 'down',
-      reconverged: this.#overlay === null && this.#hasJoined,
+      reconverged: this.#overlay === null && this.#beginning === null && this.#hasJoined,
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
       failure: this.#replication.failure ?? this.#overlay?.failure ?? null,

@@ -27,6 +27,11 @@ export class Contents {
     this.#sum -= known.hash;
   }
 
+  /** The key's mod revision; undefined when it is not there. */
+  modRevision(key: string): number | undefined {
+    return this.#entries.get(key)?.kv.modRevision;
+  }
+
   /** Equal contents have equal digests. */
   get digest(): string {
     return `${this.#entries.size} keys, ${this.#sum}`;

@@ -11,11 +11,6 @@ import { type Envelope, envelope, matches } from './message.ts';
 import { SimulatedMirror } from './mirror.ts';
 import { ApiFault, SimulatedStream, type StoredMessage, type StreamConfig } from './stream.ts';
 
-/** A write that waits for the disk. */
-interface DiskWrite {
-  run: () => void;
-}
-
 /** A subscription; null: the answer to a request of the connection. */
 interface Listener {
   connection: SimulatedConnection;
@@ -45,8 +40,8 @@ export class SimulatedServer {
   /** Who listens on a subject that was used; forgotten when a subscription comes or goes. */
   readonly #listeners = new Map<string, Listener[]>();
   readonly #mirrors = new Map<string, SimulatedMirror>();
-  #diskFreeMs = 0;
-  #writing: DiskWrite[] = [];
+  /** What waits for the disk; the first of it is being written. */
+  #writing: (() => void)[] = [];
   #consumer = 0;
   process: SimulatedProcess;
   /** What is on disk. */
@@ -83,7 +78,6 @@ export class SimulatedServer {
 
   start(): void {
     this.process = this.#newProcess();
-    this.#diskFreeMs = 0;
     for (const stream of this.streams.values()) this.#attach(stream);
     for (const consumers of this.consumers.values())
       for (const consumer of consumers.values()) consumer.start();
@@ -92,10 +86,8 @@ export class SimulatedServer {
   /** SIGKILL or power loss: what is being written may be on disk or not, what was synced is. */
   kill(): void {
     if (!this.isUp) return;
-    for (const { run } of this.#writing.splice(0)) {
-      if (this.random.chance(0.5)) break;
-      run();
-    }
+    const [first] = this.#writing.splice(0);
+    if (first && this.random.chance(0.5)) first();
     this.process.kill();
     for (const mirror of this.#mirrors.values()) mirror.stop();
     this.#mirrors.clear();
@@ -267,14 +259,16 @@ export class SimulatedServer {
 
   /** Runs something when all writes before it, and its own, are synced. */
   onDisk(run: () => void): void {
+    this.#writing.push(run);
+    if (this.#writing.length === 1) this.#sync();
+  }
+
+  #sync(): void {
     const { least, most } = this.syncMs;
-    const now = this.#scheduler.nowMs;
-    this.#diskFreeMs = Math.max(this.#diskFreeMs, now) + this.random.between(least, most);
-    const write = { run };
-    this.#writing.push(write);
-    this.#scheduler.after(this.#diskFreeMs - now, this.process, () => {
-      this.#writing.splice(this.#writing.indexOf(write), 1);
-      run();
+    this.#scheduler.after(this.random.between(least, most), this.process, () => {
+      const run = this.#writing.shift();
+      if (this.#writing.length > 0) this.#sync();
+      run?.();
     });
   }
 

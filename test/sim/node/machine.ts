@@ -88,6 +88,27 @@ export class SimulatedMachine {
     this.server.kill();
   }
 
+  /** A new disk, while the machine is off. */
+  replaceDisk(): void {
+    const { files, checks: observer, trace } = this.#world;
+    trace.say(this.name, 'the disk is replaced');
+    for (const stream of this.server.streams.values()) observer.lost(stream, 0);
+    this.server.wipe();
+    files.wipe(this.folder);
+  }
+
+  /** The streams of the log lose their newest records, while the machine is off: as many as that. */
+  truncateLog(records: number): void {
+    const { checks: observer, trace } = this.#world;
+    for (const stream of this.server.streams.values()) {
+      if (!stream.config.name.startsWith('TWONODE_LOG_')) continue;
+      const last = Math.max(stream.lastSequence - records, stream.firstSequence - 1);
+      trace.say(this.name, `${stream.config.name} loses what is behind record ${last}`);
+      observer.lost(stream, last);
+      stream.truncate(last);
+    }
+  }
+
   /** SIGKILL of one process; its supervisor starts it again. */
   kill(service: ServiceName): void {
     if (!this.#powered) return;
