@@ -11,7 +11,8 @@ import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { chainOf } from '../log/record.ts';
 import { jetStreamError, jetStreamErrorCode, readMessage } from '../log/stream.ts';
 import type { Database, Epoch } from '../store/database.ts';
-import { mergeBatch } from './merge.ts';
+import { nextOddBand } from '../store/revision-band.ts';
+import { jumpAbove, mergeBatch } from './merge.ts';
 import {
   type Hello,
   type HelloAnswer,
@@ -61,6 +62,8 @@ export class LeaderReplication {
   readonly #subscriptions: Subscription[] = [];
   #session: Session | null = null;
   #feedsMirror = false;
+  /** A follower has followed this log before, in this life of the leader or in an earlier one. */
+  #wasFollowed = false;
 
   constructor(options: LeaderReplicationOptions) {
     this.#options = options;
@@ -69,7 +72,7 @@ export class LeaderReplication {
 
   /** Takes away the mirror's consumer: nothing reaches the follower before the logs were compared. */
   async start(): Promise<void> {
-    await this.#deleteConsumer();
+    this.#wasFollowed = await this.#deleteConsumer();
     this.#serve('hello', (message) => this.#hello(message));
     this.#serve('ping', async (message) => {
       message.respond(JSON.stringify(this.#ping()));
@@ -149,6 +152,7 @@ export class LeaderReplication {
     await onCompared();
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
+    if (this.#wasFollowed && sequence < this.#followedTo) await this.#jumpAboveLost(session.commit);
     await this.#feedMirror(sequence + 1);
     return {
       ok: true,
@@ -161,6 +165,23 @@ export class LeaderReplication {
     };
   }
 
+  /** What the follower must hold, unless its disk lost it. Of an earlier life of this leader only that it held something. */
+  get #followedTo(): number {
+    return Math.max(this.replicated.stored, 1);
+  }
+
+  /**
+   * The follower's disk has lost records, and with them what it may have written alone, in the odd band above them: nobody
+   * can say any more. Its clients saw those revisions, so this log goes on above them.
+   */
+  async #jumpAboveLost(commit: GroupCommit): Promise<void> {
+    const { database, logger } = this.#options;
+    const jump = jumpAbove(database.store, nextOddBand(database.store.head));
+    logger.warn({ revision: database.store.head }, 'the follower has lost what it held: the revision jumps');
+    await commit.append(jump);
+    this.replicated.forget();
+  }
+
   /**
    * Makes the mirror's consumer, once for each session and for each new mirror: after a cut a mirror finds its place again by
    * itself. A consumer made anew counts its deliveries from 1, which a mirror may take for the next of the old one's, and
@@ -171,6 +192,7 @@ export class LeaderReplication {
     await this.#deleteConsumer();
     await this.#createConsumer(from);
     this.#feedsMirror = true;
+    this.#wasFollowed = true;
     this.#options.logger.info({ from }, 'the logs are one, the mirror goes on');
   }
 
@@ -188,11 +210,13 @@ export class LeaderReplication {
     return at >= 0 && point.sequence >= from && point.sequence < to;
   }
 
-  async #deleteConsumer(): Promise<void> {
+  /** Returns whether there was one. */
+  async #deleteConsumer(): Promise<boolean> {
     const { manager, stream, peer } = this.#options;
-    await manager.consumers.delete(stream, mirrorConsumer(peer)).catch((error: unknown) => {
+    return manager.consumers.delete(stream, mirrorConsumer(peer)).catch((error: unknown) => {
       const code = jetStreamErrorCode(error);
       if (code !== jetStreamError.consumerNotFound && code !== jetStreamError.streamNotFound) throw error;
+      return false;
     });
   }
 

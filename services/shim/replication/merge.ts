@@ -48,7 +48,7 @@ export async function mergeBatch(
 }
 
 /** After a split the leader goes on above everything that either side may have used. */
-function jumpAbove(store: Store, revision: number): Entry[] {
+export function jumpAbove(store: Store, revision: number): Entry[] {
   if (store.head >= revision) return [];
   const target = nextEvenBand(revision);
   store.jump(target);

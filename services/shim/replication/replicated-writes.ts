@@ -80,6 +80,12 @@ export class ReplicatedWrites {
     }
   }
 
+  /** The follower holds nothing any more of what it held. */
+  forget(): void {
+    this.leave('its disk was lost');
+    this.#stored = 0;
+  }
+
   /** Goes on without the follower. */
   leave(why: string): void {
     clearTimeout(this.#timer);

@@ -87,6 +87,11 @@ export class History {
     this.copied('a list', node, revision, new Contents(kvs));
   }
 
+  /** The node's disk lost records that readers of the node have seen: without its peer it cannot know. */
+  forgetNewest(node: NodeName): void {
+    this.#newest[node] = 0;
+  }
+
   /** Somebody was shown this version. */
   saw(node: NodeName, kv: KeyValue): void {
     if (kv.version > 0) this.#isPut(kv.modRevision, kv.key, kv.value.toString(), node);

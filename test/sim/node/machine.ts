@@ -99,7 +99,8 @@ export class SimulatedMachine {
 
   /** The streams of the log lose their newest records, while the machine is off: as many as that. */
   truncateLog(records: number): void {
-    const { checks: observer, trace } = this.#world;
+    const { checks: observer, trace, history } = this.#world;
+    history.forgetNewest(this.name);
     for (const stream of this.server.streams.values()) {
       if (!stream.config.name.startsWith('TWONODE_LOG_')) continue;
       const last = Math.max(stream.lastSequence - records, stream.firstSequence - 1);
