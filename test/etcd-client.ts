@@ -186,12 +186,12 @@ export class EtcdClient {
     await this.call('Lease/LeaseRevoke', leaseRevokeRequest.encode({ id }));
   }
 
-  /** Renews a lease, once. Returns its TTL in seconds, 0 when there is no such lease. */
-  async keepAliveOnce(id: bigint): Promise<number> {
+  /** Renews a lease, once. The TTL of the answer is 0 when there is no such lease. */
+  async keepAliveOnce(id: bigint): Promise<Infer<typeof leaseKeepAliveResponse>> {
     const stream = this.leaseKeepAlive();
     stream.write(leaseKeepAliveRequest.encode({ id }));
     try {
-      return (await stream.next()).ttl;
+      return await stream.next();
     } finally {
       stream.cancel();
     }

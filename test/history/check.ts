@@ -188,9 +188,12 @@ class Check {
   }
 
   /** A lease lives for its TTL at least after it was last renewed, unless somebody revokes it. */
-  #checkExpiry({ id, ttlMs, renewedMs, revokedMs }: LeaseRecord, revision: number, seenMs: number): void {
+  #checkExpiry({ id, ttlMs, renewals, revokedMs }: LeaseRecord, revision: number, seenMs: number): void {
     if (revokedMs !== null && revokedMs <= seenMs) return;
-    const early = Math.max(...renewedMs.filter((ms) => ms <= seenMs)) + ttlMs - seenMs;
+    const renewedMs = renewals
+      .filter((renewal) => renewal.askedMs <= seenMs && isKnownIn(bandOf(revision), bandOf(renewal.revision)))
+      .map(({ askedMs }) => askedMs);
+    const early = Math.max(...renewedMs) + ttlMs - seenMs;
     if (early > 0)
       this.#problems.push(`lease ${id} ended ${Math.ceil(early)} ms early, at revision ${revision}`);
   }
@@ -208,6 +211,11 @@ class Check {
     );
     if (!isMerged) this.#problems.push(`nobody made revision ${revision}: ${show(changes)}`);
   }
+}
+
+/** Whether who wrote in a band knew of a lease's renewal in another: of what the other node renewed alone it did not. */
+function isKnownIn(band: number, renewal: number): boolean {
+  return renewal === band || (renewal < band && band % 2 === 0 && renewal % 2 === 0);
 }
 
 /** A quick look before a call is run: it puts and deletes what changed, as far as can be told without the state. */

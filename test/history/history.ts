@@ -97,8 +97,8 @@ export interface WatchRecord extends KeyRange {
 export interface LeaseRecord {
   id: string;
   ttlMs: number;
-  /** When each call was made that was answered with a full TTL: the grant and each keep-alive. */
-  renewedMs: number[];
+  /** The calls that were answered with a full TTL: the grant and each keep-alive. */
+  renewals: { askedMs: number /** In the answer's header. */; revision: number }[];
   /** When it was first asked to be revoked; null: never. */
   revokedMs: number | null;
 }

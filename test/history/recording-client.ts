@@ -84,18 +84,19 @@ export class RecordingClient {
 
   /** Returns the lease, or null when it is not known whether it was granted. Leases that no key hangs on need no record. */
   async grant(id: bigint, ttlSeconds: number): Promise<LeaseRecord | null> {
-    const renewedMs = [monotonicMs()];
-    const ttl = await this.#try(async (client) => (await client.leaseGrant(ttlSeconds, id)).ttl);
-    if (ttl === null) return null;
-    const lease = { id: String(id), ttlMs: ttl * 1_000, renewedMs, revokedMs: null };
+    const askedMs = monotonicMs();
+    const granted = await this.#try((client) => client.leaseGrant(ttlSeconds, id));
+    if (!granted) return null;
+    const renewals = [{ askedMs, revision: granted.header?.revision ?? 0 }];
+    const lease = { id: String(id), ttlMs: granted.ttl * 1_000, renewals, revokedMs: null };
     this.#history.leases.push(lease);
     return lease;
   }
 
   async keepAlive(lease: LeaseRecord): Promise<void> {
     const askedMs = monotonicMs();
-    const ttl = await this.#try((client) => client.keepAliveOnce(BigInt(lease.id)));
-    if (ttl !== null && ttl > 0) lease.renewedMs.push(askedMs);
+    const answer = await this.#try((client) => client.keepAliveOnce(BigInt(lease.id)));
+    if (answer && answer.ttl > 0) lease.renewals.push({ askedMs, revision: answer.header?.revision ?? 0 });
   }
 
   async revoke(lease: LeaseRecord): Promise<void> {

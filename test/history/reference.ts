@@ -46,7 +46,12 @@ export class Reference {
   }
 
   grant(id: string, ttlMs: number): LeaseRecord {
-    const lease = { id, ttlMs, renewedMs: [this.#nowMs++], revokedMs: null };
+    const lease = {
+      id,
+      ttlMs,
+      renewals: [{ askedMs: this.#nowMs++, revision: this.#band.last }],
+      revokedMs: null,
+    };
     this.history.leases.push(lease);
     return lease;
   }
