@@ -102,6 +102,8 @@ export class EtcdClient {
   constructor(address: string) {
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
+      // Else a new client waits as long as an older one that has seen a dead server.
+      'grpc.use_local_subchannel_pool': 1,
     });
   }
 

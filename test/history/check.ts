@@ -101,7 +101,7 @@ class Check {
       return;
     }
     const before = this.#at(wrote ? revision - 1 : revision);
-    if (!before || !this.#canExecute(operation)) {
+    if (!before || !band?.knows(revision) || !this.#canExecute(operation)) {
       this.#unwatched++;
       return;
     }
@@ -112,7 +112,7 @@ class Check {
         `${what} was answered at revision ${revision} with ${text({ succeeded, results })}; ` +
           `it should be ${text({ succeeded: expected.succeeded, results: expected.results })}`,
       );
-    const changes = wrote ? (band?.changes(revision) ?? []) : [];
+    const changes = wrote ? band.changes(revision) : [];
     if (!isDeepStrictEqual(expected.changes, changes))
       this.#problems.push(
         `${what} should have made of revision ${revision}: ${show(expected.changes)}; it is ${show(changes)}`,

@@ -79,6 +79,20 @@ test('alone, the follower goes on in a band of its own; at healing it is merged 
   }
 });
 
+test('alone, a read has a revision of the own band: who comes from the leader never sees one go back', async ({
+  pair,
+}) => {
+  const { leader, follower, link } = pair;
+  link.set(true);
+  await follower.isAlone();
+  await leader.put('/unseen', 'leader');
+  const { visible } = leader.node.database.store;
+  assert.is(await follower.get('/unseen'), undefined);
+  assert.ok(follower.node.database.store.visible > visible);
+  link.set(false);
+  await assertEqual(pair);
+});
+
 test('a forwarded write that a cut overtook ends when the state says alone, and not at a missed ping', async ({
   pair,
 }) => {

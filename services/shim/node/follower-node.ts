@@ -149,7 +149,10 @@ export class FollowerNode implements ShimNode {
     return this.#replication.database !== null;
   }
 
-  /** Reads are true for both nodes while the leader answers; alone, this node's own copy is all there is. */
+  /**
+   * Reads are true for both nodes while the leader answers; alone, this node's own copy is all there is. Then the answer has
+   * a revision of this node's own band: a client that comes from the leader must not see a revision go back.
+   */
   async linearizable(): Promise<void> {
     const deadline = performance.now() + undecidedLimitMs;
     for (;;) {
@@ -163,10 +166,18 @@ export class FollowerNode implements ShimNode {
         if (failure === null) return;
         if (!(failure instanceof EtcdError)) throw failure;
       } else if (isRestricted(this.#context.state().state)) {
+        if (this.#verified) await this.#tryWriteAlone();
         return;
       }
       await this.#changed.waitStep(tickMs, deadline);
     }
+  }
+
+  /** Opens the overlay where that can be done: reads go on on a full disk, too. */
+  async #tryWriteAlone(): Promise<void> {
+    await this.#writeAlone().catch((error: unknown) =>
+      this.#context.logger.error({ err: error }, 'the overlay cannot be opened'),
+    );
   }
 
   async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
@@ -217,9 +228,7 @@ export class FollowerNode implements ShimNode {
     this.#leaseTimer = setTimeout(
       () => {
         if (!this.#isAlone() || this.#overlay) return;
-        this.#writeAlone().catch((error: unknown) =>
-          this.#context.logger.error({ err: error }, 'the overlay cannot be opened'),
-        );
+        void this.#tryWriteAlone();
       },
       Math.min(Math.min(...ttls) * 1_000, longestMs),
     );
