@@ -1,11 +1,13 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
+import { backupCommand } from './commands/backup.ts';
 import { etcdCommand } from './commands/etcd.ts';
 import { faultCommand } from './commands/fault.ts';
 import { historyCommand } from './commands/history.ts';
 import { initCommand } from './commands/init.ts';
 import { probeCommand } from './commands/probe.ts';
 import { proberCommand } from './commands/prober.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { runCommand } from './commands/run.ts';
 import { shimCommand } from './commands/shim.ts';
 import { statusCommand } from './commands/status.ts';
@@ -29,6 +31,8 @@ export function createProgram(): Command {
     initCommand(),
     statusCommand(),
     historyCommand(),
+    backupCommand(),
+    restoreCommand(),
     probeCommand(),
     whyCommand(),
     faultCommand(),

@@ -44,19 +44,31 @@ export async function startTwonodeEtcd(...flags: string[]): Promise<EtcdServer> 
   return startTwonodeEtcdAt(`http://127.0.0.1:${port}`, ...flags);
 }
 
+/** `twonode etcd` on a data folder that is there already; `stop` removes it. */
+export async function startTwonodeEtcdOn(dataDir: string): Promise<EtcdServer> {
+  const port = await freePort();
+  return start(`127.0.0.1:${port}`, spawnTwonodeEtcd(`http://127.0.0.1:${port}`, []), dataDir);
+}
+
 /** `twonode etcd` on a client URL of one's own. */
 export function startTwonodeEtcdAt(url: string, ...flags: string[]): Promise<EtcdServer> {
-  return start(url.replace(/^https?:\/\//, ''), (dataDir) =>
+  return start(url.replace(/^https?:\/\//, ''), spawnTwonodeEtcd(url, flags));
+}
+
+function spawnTwonodeEtcd(url: string, flags: string[]): (dataDir: string) => ChildProcess {
+  return (dataDir) =>
     spawnTethered(
       process.execPath,
       ['bin/twonode.js', 'etcd', '--listen-client-urls', url, '--data-dir', dataDir, ...flags],
       { deathSignal: 'KILL', stdio: ['ignore', 'pipe', 'pipe'] },
-    ),
-  );
+    );
 }
 
-async function start(address: string, spawnServer: (dataDir: string) => ChildProcess): Promise<EtcdServer> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'twonode-test-'));
+async function start(
+  address: string,
+  spawnServer: (dataDir: string) => ChildProcess,
+  dataDir = mkdtempSync(join(tmpdir(), 'twonode-test-')),
+): Promise<EtcdServer> {
   const server: EtcdServer = {
     address,
     dataDir,

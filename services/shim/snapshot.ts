@@ -36,7 +36,7 @@ export function* snapshotOf(database: Database, nowMs: number): Generator<Buffer
   };
   yield part(title);
   let previousChain = 0;
-  for (const entries of entriesOf(database, revision)) {
+  for (const entries of stateEntries(database, revision)) {
     const record = encodeRecord({
       previousChain,
       epoch,
@@ -53,13 +53,18 @@ export function* snapshotOf(database: Database, nowMs: number): Generator<Buffer
   yield hash.digest();
 }
 
-/** First what is no version, then the versions that stand, in order of keys. Everything older counts as compacted. */
-function* entriesOf(database: Database, revision: number): Generator<Entry[]> {
+/**
+ * The state at a revision as entries of the log, some for each record: first what is no version, then the versions that stand,
+ * in order of keys. Everything older counts as compacted. Alarms are not in it: they are about a disk.
+ * @throws SnapshotError when a compaction meanwhile took away what was still to be read
+ */
+export function* stateEntries(database: Database, revision: number): Generator<Entry[]> {
   yield [
     ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
     ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
     { kind: 'compact', revision },
   ];
+  for (const conflict of database.conflicts) yield [{ kind: 'conflict', conflict }];
   let afterKey: string | null = null;
   for (;;) {
     if (database.store.compacted > revision)

@@ -20,3 +20,14 @@ export function nextEvenBand(revision: number): number {
 export function inOddBand(revision: number): boolean {
   return Math.floor(revision / bandSize) % 2 === 1;
 }
+
+/**
+ * The first revision after a restore: far enough above the snapshot's that it was never used, whatever was written after it
+ * and however often the nodes were apart meanwhile: {@link bandsOfRestore} leave room for 2,048 splits.
+ */
+export function restoreBand(revision: number): number {
+  return nextEvenBand(revision) + bandsOfRestore * bandSize;
+}
+
+/** An even number of the 2^21 bands there are. */
+const bandsOfRestore = 2 ** 12;
