@@ -44,7 +44,7 @@ test('clients on both sides of a link that is cut and heals', async () => {
     await watches[i]?.stop();
     client.close();
   }
-  for (const { close } of Object.values(servers)) close();
+  for (const server of Object.values(servers)) await server.stop();
   await pair.stop();
 
   const { problems, counts } = checkHistory(history);
