@@ -6,8 +6,10 @@ import { parseTimeout } from './timeout.ts';
 /** The HTTP status for what is no gRPC request at all; null for one that is (grpc/doc/PROTOCOL-HTTP2.md). */
 export function httpRefusal(headers: IncomingHttpHeaders): number | null {
   if (headers[':method'] !== 'POST') return 405;
-  // `application/grpc`, or that with a form of its messages: `application/grpc+proto`.
-  return /^application\/grpc($|[+;])/.test(headers['content-type'] ?? '') ? null : 415;
+  const contentType = headers['content-type'];
+  if (contentType === 'application/grpc') return null;
+  // It may say what form its messages have: `application/grpc+proto`.
+  return /^application\/grpc[+;]/.test(contentType ?? '') ? null : 415;
 }
 
 /**

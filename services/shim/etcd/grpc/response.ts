@@ -2,10 +2,9 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { frame, framePrefix } from './framing.ts';
 import { encodeStatusMessage, type Status, status } from './status.ts';
 
-const contentType = 'application/grpc';
-/** Messages are never compressed, in neither direction. */
-const acceptEncoding = 'identity';
-const headers = { ':status': 200, 'content-type': contentType, 'grpc-accept-encoding': acceptEncoding };
+const headers = { ':status': 200, 'content-type': 'application/grpc' };
+/** A client that compresses its messages is told with the refusal that none may be. */
+const refusalHeaders = { ...headers, 'grpc-accept-encoding': 'identity' };
 const withTrailers = { waitForTrailers: true, sendDate: false };
 const withoutMore = { endStream: true, sendDate: false };
 const okTrailers = { 'grpc-status': String(status.OK) };
@@ -23,9 +22,21 @@ export function sendHeaders(stream: ServerHttp2Stream): void {
   stream.respond(headers, withTrailers);
 }
 
-/** What is listened for when all messages are on their way: sends the outcome OK. */
-export function sendOk(this: ServerHttp2Stream): void {
+/** What is listened for when the message is on its way. */
+function sendOk(this: ServerHttp2Stream): void {
   this.sendTrailers(okTrailers);
+}
+
+/** Answers a call with its one message and the outcome OK. */
+export function answer(stream: ServerHttp2Stream, message: Uint8Array): void {
+  stream.respond(headers, withTrailers);
+  stream.on('wantTrailers', sendOk);
+  if (message.length <= copiedBytesMax) {
+    stream.end(frame(message));
+    return;
+  }
+  writeMessage(stream, message);
+  stream.end();
 }
 
 /** Writes one message. `sent` is called when the connection has taken it. */
@@ -56,7 +67,7 @@ function trailersOf({ code, text }: Outcome): Record<string, string> {
 
 /** Answers with nothing but an outcome, and lets the client send no more. */
 export function refuse(stream: ServerHttp2Stream, outcome: Outcome): void {
-  stream.respond({ ...headers, ...trailersOf(outcome) }, withoutMore);
+  stream.respond({ ...refusalHeaders, ...trailersOf(outcome) }, withoutMore);
   stopReading(stream);
 }
 

@@ -3,7 +3,7 @@ import { EtcdError } from '../errors.ts';
 import type { Unary } from '../transport.ts';
 import type { Method } from './call-observer.ts';
 import { MessageReader } from './framing.ts';
-import { type Outcome, refuse, sendHeaders, sendOk, writeMessage } from './response.ts';
+import { answer, type Outcome, refuse } from './response.ts';
 import {
   type CallOptions,
   cutMessage,
@@ -66,11 +66,7 @@ class UnaryCall {
   #answer(response: Uint8Array): void {
     if (!this.#settle(status.OK)) return;
     this.#options.observer.sent(this.#method, response.length);
-    const stream = this.#stream;
-    sendHeaders(stream);
-    stream.on('wantTrailers', sendOk);
-    writeMessage(stream, response);
-    stream.end();
+    answer(this.#stream, response);
   }
 
   #fail(error: Error): void {
