@@ -73,6 +73,10 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
       logger.fatal({ err: error }, 'the shim cannot go on with its log');
       process.exit(1);
     },
+    restart: (why) => {
+      logger.warn({ why }, 'the shim starts anew');
+      process.exit(1);
+    },
     logger,
   };
   const opened = await (pair.self.role === 'leader' ? LeaderNode.open(context) : FollowerNode.open(context));

@@ -8,6 +8,12 @@ export function logStream(n: number): string {
   return `TWONODE_LOG_${n}`;
 }
 
+/** The number of a log's stream, or null when a stream is none. */
+export function logStreamNumber(name: string): number | null {
+  const number = /^TWONODE_LOG_(\d+)$/.exec(name)?.[1];
+  return number === undefined ? null : Number(number);
+}
+
 /** Stream with what a follower wrote alone, number `n` >= 1. */
 export function overlayStream(n: number): string {
   return `TWONODE_OVERLAY_${n}`;

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
 import { createLink, type SwitchedLink } from '../../cli/cluster/relay/link.ts';
@@ -27,7 +28,17 @@ export interface NodePair {
   link: SwitchedLink;
   leader: RunningNode;
   follower: RunningNode;
+  /** Stops a node with its nats-server, changes what it keeps, and starts both again. */
+  changeStore(name: 'node-a' | 'node-b', change: (folders: NodeFolders) => void): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** Where a node keeps what it needs. */
+export interface NodeFolders {
+  /** All of it. */
+  root: string;
+  /** JetStream's store. */
+  store: string;
 }
 
 export interface PairOptions {
@@ -58,12 +69,22 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
   if (options.init !== false) leader.allowInit();
   await leader.open();
   await follower.open();
+  const running = { 'node-a': servers.leader, 'node-b': servers.follower };
   return {
     servers,
     config,
     link,
     leader,
     follower,
+    changeStore: async (name, change) => {
+      const node = name === 'node-a' ? leader : follower;
+      await node.close();
+      await running[name].stop();
+      const { root, nats } = nodePaths(config, name);
+      change({ root, store: join(nats, 'jetstream') });
+      running[name] = await servers.start(name);
+      await node.open();
+    },
     stop: async () => {
       await leader.close();
       await follower.close();
@@ -82,6 +103,7 @@ export class RunningNode {
   #node: ShimNode | null = null;
   #supposed: NodeState | null = null;
   readonly #waiting = new Set<() => void>();
+  #restarting: Promise<void> = Promise.resolve();
 
   constructor(servers: ServerPair, config: TwoNodeConfiguration, name: 'node-a' | 'node-b') {
     this.#servers = servers;
@@ -121,6 +143,10 @@ export class RunningNode {
       },
       onWritten: () => undefined,
       onLost: (error) => logger.fatal({ err: error }, 'the log is lost'),
+      restart: (why) => {
+        logger.warn({ why }, 'the node starts anew');
+        this.#restarting = this.#restart();
+      },
       logger,
     };
     const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
@@ -129,6 +155,7 @@ export class RunningNode {
   }
 
   async close(): Promise<void> {
+    await this.#restarting;
     await this.#node?.stop();
     this.#node = null;
     await this.#connection?.close();
@@ -136,6 +163,20 @@ export class RunningNode {
 
   async restart(): Promise<void> {
     await this.close();
+    await this.open();
+  }
+
+  /** Starts again as after kill -9: nothing that was under way is finished. */
+  async kill(): Promise<void> {
+    this.#restarting = this.#restart();
+    await this.#restarting;
+  }
+
+  async #restart(): Promise<void> {
+    const node = this.#node;
+    this.#node = null;
+    await this.#connection?.close();
+    await node?.stop().catch(() => undefined);
     await this.open();
   }
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { encodeRecord, formatVersion } from '../../services/shim/log/record.ts';
-import { createLogStream } from '../../services/shim/log/stream.ts';
+import { createLogStream, findLogStreams } from '../../services/shim/log/stream.ts';
 import { logStream, overlayStream } from '../../shared/nats-server/names.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { type NodePair, startNodePair } from './node-pair.ts';
@@ -163,7 +163,8 @@ test('what the leader changed meanwhile is no base, even if the mirror has it wh
   await follower.close();
   link.set(false);
   const manager = await streamManager(await servers.connect('node-b', 'services'));
-  while ((await manager.streams.info(logStream(1))).state.last_seq < newest);
+  const [mirror = ''] = await findLogStreams(manager);
+  while ((await manager.streams.info(mirror)).state.last_seq < newest);
   await follower.open();
   await assertEqual(pair);
   assert.is(leader.now().get('/based'), 'leader');
@@ -209,16 +210,20 @@ test('a leader that restarts begins the next epoch, and the follower joins it', 
   await assertEqual(pair);
 });
 
-test('a mirror with a hole is copied anew', async ({ pair }) => {
+test('a mirror with a hole is copied anew beside the old one, which is removed then', async ({ pair }) => {
   const { leader, follower, servers } = pair;
   const manager = await streamManager(await servers.connect('node-b', 'services'));
-  const { state } = await manager.streams.info(logStream(1));
+  const [mirror = ''] = await findLogStreams(manager);
+  const { state } = await manager.streams.info(mirror);
   // What a mirror looks like after NATS passed over a record: nothing but its number is left.
-  await manager.streams.deleteMessage(logStream(1), state.last_seq - 3);
+  await manager.streams.deleteMessage(mirror, state.last_seq - 3);
   await follower.restart();
   await leader.put('/after-hole', 'x');
   await assertEqual(pair);
-  const after = (await manager.streams.info(logStream(1))).state;
+  const [copy = '', ...others] = await findLogStreams(manager);
+  assert.is.not(copy, mirror);
+  assert.equal(others, []);
+  const after = (await manager.streams.info(copy)).state;
   assert.is(after.messages, after.last_seq);
 });
 
@@ -303,7 +308,9 @@ async function churn({ leader }: NodePair): Promise<void> {
 
 async function streamState({ servers }: NodePair, node: 'node-a' | 'node-b') {
   const connection = await servers.connect(node, 'services');
-  const { state } = await (await streamManager(connection)).streams.info(logStream(1));
+  const manager = await streamManager(connection);
+  const [stream = ''] = await findLogStreams(manager);
+  const { state } = await manager.streams.info(stream);
   await connection.close();
   return state;
 }

@@ -9,7 +9,7 @@ import type { LogHealth } from './log-health.ts';
 import { replayLog } from './open-log.ts';
 import type { LogRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
-import { createLogStream, findStream } from './stream.ts';
+import { ensureLogStream, readLastMessage } from './stream.ts';
 
 /** How long a JetStream API request may take, in milliseconds. */
 const apiTimeoutMs = 10_000;
@@ -34,6 +34,10 @@ export interface OwnedLog {
   readonly records: RecordIndex;
   /** The first record that it holds. */
   firstSequence: number;
+  /** What is wrong with a record of it: it is good up to {@link position} only. Null when nothing is. */
+  readonly damage: string | null;
+  /** Why it is not whole, damaged or not; null when it is. Nothing may be written behind one that is not. */
+  readonly fault: string | null;
   /** Size of the stream in bytes. */
   bytes(): Promise<number>;
   /** Removes the records before a sequence. */
@@ -48,23 +52,24 @@ export function streamManager(connection: NatsConnection): Promise<JetStreamMana
 }
 
 /**
- * Opens a log of this node: makes its stream where there is none, and folds what it holds.
- * @throws UserError when a record cannot be used
+ * Opens a log of this node: makes its stream where there is none, and folds what it holds, as far as it is good.
+ * @throws UserError when a record is of a newer version
  */
 export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const { connection, stream, subject, maxBytes, logger } = options;
   const manager = await streamManager(connection);
-  const found = await findStream(manager, stream);
-  const info = found ?? (await createLogStream(manager, { name: stream, subject, maxBytes }));
+  const { state, config } = await ensureLogStream(manager, { name: stream, subject, maxBytes });
   const { database = new Database(), onRecord } = options;
-  const { first_seq, last_seq } = info.state;
+  const { first_seq, last_seq, messages } = state;
+  const first = first_seq || 1;
+  const last = messages > 0 ? ((await readLastMessage(manager, stream, subject))?.sequence ?? 0) : 0;
   const records = new RecordIndex();
   const startedMs = performance.now();
-  const position = await replayLog(
+  const { position, damage: torn } = await replayLog(
     { connection, manager, logger },
     stream,
-    first_seq || 1,
-    last_seq,
+    first,
+    last,
     (record, sequence, bytes) => {
       onRecord?.(record);
       database.apply(record, sequence);
@@ -72,17 +77,23 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
       database.store.show(record.lastRevision);
     },
   );
-  if (database.cleanedTo < (first_seq || 1)) {
-    throw new UserError(
-      `${stream} begins at record ${first_seq}, and what was before it is not stated again: it is not whole`,
-    );
-  }
+  const isShort = messages > 0 && last < last_seq;
+  const damage = torn ?? (isShort ? `${stream} has lost its records from ${last + 1} to ${last_seq}` : null);
+  const isWhole = database.cleanedTo >= first;
+  const fault =
+    damage ??
+    (isWhole
+      ? null
+      : `${stream} begins at record ${first}, and what was before it is not stated again: it is not whole`);
+  if (fault) logger.error({ stream, fault }, 'the log is not whole');
   const tookMs = Math.round(performance.now() - startedMs);
   logger.info({ stream, records: last_seq, revision: database.store.visible, tookMs }, 'the log is read');
   const log: OwnedLog = {
     database,
-    firstSequence: first_seq || 1,
-    position: last_seq === 0 ? { sequence: 0, chain: 0 } : position,
+    firstSequence: first,
+    position,
+    damage,
+    fault,
     records,
     bytes: async () => (await manager.streams.info(stream)).state.bytes,
     purge: async (sequence) => {
@@ -90,7 +101,7 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
       log.firstSequence = sequence;
     },
     raiseLimit: async () => {
-      if (info.config.max_bytes < maxBytes) await manager.streams.update(stream, { max_bytes: maxBytes });
+      if (config.max_bytes < maxBytes) await manager.streams.update(stream, { max_bytes: maxBytes });
     },
   };
   return log;
@@ -109,9 +120,13 @@ export interface LogWriterOptions extends OwnedLogOptions {
   health?: LogHealth;
 }
 
-/** The one writer of a log. */
+/**
+ * The one writer of a log.
+ * @throws UserError when the log is not whole
+ */
 export async function openLogWriter(options: LogWriterOptions): Promise<GroupCommit> {
   const { connection, stream, subject, logger, log } = options;
+  if (log.fault !== null) throw new UserError(log.fault);
   const manager = await streamManager(connection);
   const publisher = new FencedPublisher({ connection, manager, stream, subject, logger });
   return new GroupCommit({

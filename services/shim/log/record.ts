@@ -69,6 +69,11 @@ export class RecordError extends Error {
   override name = 'RecordError';
 }
 
+/** A record of another format: it is whole, but this version cannot read it. */
+export class FormatError extends RecordError {
+  override name = 'FormatError';
+}
+
 const kinds = {
   revision: 1,
   'lease-grant': 2,
@@ -185,7 +190,7 @@ export function decodeRecord(bytes: Buffer, previousChain: number | undefined): 
     throw new RecordError('it is no log record');
   const version = bytes[2] as number;
   if (version !== formatVersion) {
-    throw new RecordError(
+    throw new FormatError(
       `it has format ${version}, this twonode reads format ${formatVersion}: use the version of twonode that wrote it`,
     );
   }

@@ -4,9 +4,12 @@ import {
   NatsError,
   RetentionPolicy,
   StorageType,
+  type StreamConfig,
   type StreamInfo,
   type StreamInfoRequestOptions,
 } from 'nats';
+import { logStreamNumber } from '../../../shared/nats-server/names.ts';
+import { chainOf } from './record.ts';
 
 /** JetStream's error codes that twonode tells apart (nats-server errors.json). */
 export const jetStreamError = {
@@ -31,22 +34,49 @@ export interface StreamOptions {
   maxBytes: number;
 }
 
-/** Makes a stream for log records: on disk, never discarding, one copy. */
-export async function createLogStream(
-  manager: JetStreamManager,
-  options: StreamOptions,
-): Promise<StreamInfo> {
-  return manager.streams.add({
-    name: options.name,
-    subjects: [options.subject],
+/** A stream for log records: on disk, never discarding, one copy. */
+function logConfig({ name, subject, maxBytes }: StreamOptions): Partial<StreamConfig> & { name: string } {
+  return {
+    name,
+    subjects: [subject],
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.New,
-    max_bytes: options.maxBytes,
+    max_bytes: maxBytes,
     num_replicas: 1,
     allow_direct: true,
     deny_delete: true,
-  });
+  };
+}
+
+/**
+ * Makes the stream of a log, for records from `firstSequence` on.
+ * @param firstSequence >= 1
+ */
+export function createLogStream(
+  manager: JetStreamManager,
+  options: StreamOptions,
+  firstSequence = 1,
+): Promise<StreamInfo> {
+  return manager.streams.add({ ...logConfig(options), first_seq: firstSequence });
+}
+
+/** The stream of a log, made where there is none. */
+export async function ensureLogStream(
+  manager: JetStreamManager,
+  options: StreamOptions,
+): Promise<StreamInfo> {
+  return (await findStream(manager, options.name)) ?? createLogStream(manager, options);
+}
+
+/** Names of the streams that hold this node's log or copies of it, in the order of their numbers. */
+export async function findLogStreams(manager: JetStreamManager): Promise<string[]> {
+  const found: { name: string; number: number }[] = [];
+  for await (const name of manager.streams.names()) {
+    const number = logStreamNumber(name);
+    if (number !== null) found.push({ name, number });
+  }
+  return found.sort((left, right) => left.number - right.number).map(({ name }) => name);
 }
 
 /** A stream's info, or null when there is no such stream. */
@@ -75,4 +105,30 @@ export async function readMessage(
     if (jetStreamErrorCode(error) === jetStreamError.noMessageFound) return null;
     throw error;
   }
+}
+
+/** The newest message of a stream that is there: NATS may count others behind it that a damaged file has lost. */
+export async function readLastMessage(
+  manager: JetStreamManager,
+  stream: string,
+  subject: string,
+): Promise<{ sequence: number; bytes: Buffer } | null> {
+  try {
+    const message = await manager.streams.getMessage(stream, { last_by_subj: subject });
+    return { sequence: message.seq, bytes: Buffer.from(message.data) };
+  } catch (error) {
+    const code = jetStreamErrorCode(error);
+    if (code === jetStreamError.noMessageFound || code === jetStreamError.streamNotFound) return null;
+    throw error;
+  }
+}
+
+/** The chain of one record of a log; null when the stream does not hold it. */
+export async function chainAt(
+  manager: JetStreamManager,
+  stream: string,
+  sequence: number,
+): Promise<number | null> {
+  const record = await readMessage(manager, stream, sequence);
+  return record && chainOf(record);
 }

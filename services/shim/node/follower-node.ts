@@ -1,4 +1,3 @@
-import { logStream } from '../../../shared/nats-server/names.ts';
 import { isRestricted } from '../../../shared/node.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
 import { publishChanges } from '../change-feed.ts';
@@ -7,10 +6,11 @@ import { headerIdentity, idOf } from '../etcd/identity.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
 import { newLeaseIds } from '../lease/ids.ts';
 import { toEtcdError } from '../local-writes.ts';
-import { chainOf } from '../log/record.ts';
-import { findStream, readMessage } from '../log/stream.ts';
+import { chainAt } from '../log/stream.ts';
 import { FollowerReplication } from '../replication/follower.ts';
+import { forkedTail } from '../replication/forked-tail.ts';
 import type { MirrorFold } from '../replication/mirror-fold.ts';
+import { Mirrors } from '../replication/mirrors.ts';
 import { findOverlay, Overlay, removeOverlay } from '../replication/overlay.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import { Database } from '../store/database.ts';
@@ -18,9 +18,8 @@ import { WatchHub } from '../watch/watch-hub.ts';
 import { Changed } from './changed.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
-import type { NodeContext, ShimNode } from './node.ts';
+import { identityOf, type NodeContext, type ShimNode } from './node.ts';
 
-const stream = logStream(1);
 /** How often what may be done now is looked at: merge, bootGrace, the verified point. In milliseconds. */
 const tickMs = 250;
 const verifiedPointIntervalMs = 10_000;
@@ -31,6 +30,7 @@ const undecidedLimitMs = 7_000;
 
 /** How a mirror is folded. */
 interface FoldOptions {
+  stream: string;
   /** The first record to fold; default: the first there is. */
   from?: number;
   /** Take nothing beyond the sequence that is wanted: an overlay stands on it. */
@@ -45,6 +45,7 @@ interface FoldOptions {
  */
 export class FollowerNode implements ShimNode {
   readonly #context: NodeContext;
+  readonly #mirrors: Mirrors;
   readonly #replication: FollowerReplication;
   readonly #changed = new Changed();
   readonly #memberId: bigint;
@@ -57,13 +58,16 @@ export class FollowerNode implements ShimNode {
   #overlay: Overlay | null = null;
   #beginning: Promise<void> | null = null;
   #merging = false;
+  /** The last record that the leader's log has of this mirror, while the rest of it is to be merged. */
+  #forkedAt: number | null = null;
   /** What is served does not go on: the mirror is copied anew. */
   #mustFold = false;
   #leaseTimer: NodeJS.Timeout | undefined;
   #lastSavedMs = 0;
 
-  private constructor(context: NodeContext) {
+  private constructor(context: NodeContext, mirrors: Mirrors) {
     this.#context = context;
+    this.#mirrors = mirrors;
     const { config, pair, connection, manager, logger } = context;
     this.#memberId = idOf(`${config.cluster}/${pair.self.name}`);
     this.watches = new WatchHub(this.#nothing.store);
@@ -73,7 +77,7 @@ export class FollowerNode implements ShimNode {
       term: () => this.database.epoch?.number ?? 0,
       logSequence: () => this.#replication.position.sequence,
       pendingWrites: () => this.#overlay?.pendingWrites ?? 0,
-      logBytes: async () => (await findStream(manager, stream))?.state.bytes ?? 0,
+      logBytes: async () => (await mirrors.info())?.state.bytes ?? 0,
       quotaBytes: config.datastore.quotaBackendBytes,
       members: () => clusterMembers(config),
     };
@@ -82,10 +86,12 @@ export class FollowerNode implements ShimNode {
       manager,
       self: pair.self.name,
       peer: pair.peer.name,
-      stream,
+      identity: identityOf(context),
+      mirrors,
       onJoined: () => this.#joined(),
       onVisible: (from, to) => this.watches.notify(from, to),
-      onMirrorDropped: () => {
+      onForked: (common) => this.#forked(common),
+      onCopyBegun: () => {
         this.#mustFold = true;
       },
       beforePurge: () => this.#saveVerifiedPoint(),
@@ -100,15 +106,19 @@ export class FollowerNode implements ShimNode {
    * @throws UserError when a record cannot be used
    */
   static async open(context: NodeContext): Promise<FollowerNode> {
-    const node = new FollowerNode(context);
-    const mirror = await findStream(context.manager, stream);
-    if (mirror && mirror.state.last_seq > 0) {
+    const { manager, pair, logger } = context;
+    const mirrors = await Mirrors.find({ manager, self: pair.self.name, peer: pair.peer.name, logger });
+    const node = new FollowerNode(context, mirrors);
+    // A copy that was begun must be gone over to, whatever comes of the old one.
+    node.#mustFold = mirrors.copy !== null;
+    const { sequence } = await mirrors.end(mirrors.served);
+    if (sequence > 0) {
       try {
-        await node.#serveMirror(mirror.state.last_seq);
+        await node.#serveMirror(sequence, mirrors.served);
         node.#verified = await node.#isVerifiedPointThere();
       } catch (error) {
         // It waits for the leader then, as one that never joined.
-        context.logger.error({ err: error }, 'the mirror cannot be served');
+        logger.error({ err: error }, 'the mirror cannot be served');
       }
     }
     await node.#replication.start();
@@ -120,12 +130,12 @@ export class FollowerNode implements ShimNode {
   }
 
   /**
-   * Serves what the mirror holds, up to `last` at least; where there is an overlay, up to its base and the overlay on top.
-   * @throws Error when the mirror is not whole
+   * Serves what a copy of the log holds, up to `last` at least; where there is an overlay, up to its base and the overlay on top.
+   * @throws Error when the copy is not whole
    */
-  async #serveMirror(last: number): Promise<void> {
+  async #serveMirror(last: number, stream: string): Promise<void> {
     const overlay = await findOverlay(this.#context.connection);
-    await this.#serveUpTo(overlay?.baseSequence ?? last, { noFurther: overlay !== null });
+    await this.#serveUpTo(overlay?.baseSequence ?? last, { stream, noFurther: overlay !== null });
     if (overlay) await this.#openOverlay(overlay.baseSequence);
   }
 
@@ -257,7 +267,7 @@ export class FollowerNode implements ShimNode {
     return this.#beginning;
   }
 
-  async #openOverlay(baseSequence: number): Promise<void> {
+  async #openOverlay(baseSequence: number, newId?: string): Promise<void> {
     const { connection, config, pair, logger } = this.#context;
     const { database } = this;
     this.#replication.freeze();
@@ -280,8 +290,30 @@ export class FollowerNode implements ShimNode {
         logger,
       },
       baseSequence,
+      newId,
     );
     this.#factsChanged();
+  }
+
+  /**
+   * The leader lost the end of its log, which this mirror holds beyond `common`, and wrote on: what stands there is merged as if it
+   * were an overlay. Its id tells which end it is, so a merge that was cut off is no other one when it is tried again.
+   */
+  async #forked(common: number): Promise<void> {
+    const { connection, manager, logger } = this.#context;
+    if (!this.#hasJoined || this.#forkedAt === common) return;
+    const { served } = this.#mirrors;
+    if (!this.#overlay) {
+      const { sequence, chain } = await this.#mirrors.end(served);
+      if (this.#replication.position.sequence < sequence && !this.#replication.failure) {
+        await this.#serveUpTo(sequence, { stream: served, noFurther: true });
+      }
+      await this.#openOverlay(this.#replication.position.sequence, `fork-${chain.toString(16)}-${sequence}`);
+    }
+    const tail = await forkedTail({ connection, manager, logger }, served, common);
+    logger.warn({ common, keys: tail.length }, 'what the leader lost is merged from this mirror');
+    this.#overlay?.standOn(tail);
+    this.#forkedAt = common;
   }
 
   /** The leader has compared the logs: ours is a prefix of its own. */
@@ -289,9 +321,12 @@ export class FollowerNode implements ShimNode {
     this.#verified = true;
     // With an open overlay, the merge folds the mirror.
     const mustServe = !this.#hasJoined || this.#mustFold;
-    if (mustServe && !this.#overlay) await this.#serveMirror(this.#replication.leaderSequence);
+    if (mustServe && !this.#overlay) {
+      await this.#serveMirror(this.#replication.leaderSequence, this.#mirrors.current);
+      if (!this.#overlay) await this.#mirrors.finishCopy();
+    }
     this.#mustFold = false;
-    this.#saveVerifiedPoint();
+    if (!this.#mirrors.copy) this.#saveVerifiedPoint();
     this.#factsChanged();
   }
 
@@ -311,7 +346,10 @@ export class FollowerNode implements ShimNode {
       this.#verified = true;
       this.#factsChanged();
     }
-    if (this.#overlay && !this.#merging && this.#replication.linkWorks) void this.#reconverge(this.#overlay);
+    if (!this.#overlay || this.#merging || !this.#replication.linkWorks) return;
+    this.#reconverge(this.#overlay).catch((error: unknown) =>
+      this.#context.logger.error({ err: error }, 'the overlay takes no writes'),
+    );
   }
 
   #saveVerifiedPoint(): void {
@@ -323,8 +361,7 @@ export class FollowerNode implements ShimNode {
     const point = this.#context.verifiedPoint.load();
     if (!point) return false;
     if (point.sequence === 0) return true;
-    const record = await readMessage(this.#context.manager, stream, point.sequence);
-    return record !== null && chainOf(record) === point.chain;
+    return (await chainAt(this.#context.manager, this.#mirrors.served, point.sequence)) === point.chain;
   }
 
   /** Merges the overlay into the leader's log, folds the mirror with it anew, and goes over to that at once. */
@@ -336,11 +373,13 @@ export class FollowerNode implements ShimNode {
       await overlay.seal();
       const entries = overlay.entries();
       const sequence = await this.#replication.merge({ id: overlay.id, revision: overlay.revision, entries });
-      fold = await this.#foldUpTo(sequence, { whileLinked: true });
+      fold = await this.#foldUpTo(sequence, { stream: this.#mirrors.current, whileLinked: true });
       this.watches.replaceStore(fold.database.store);
       this.#replication.serve(fold);
       await removeOverlay(connection);
+      await this.#mirrors.finishCopy();
       this.#overlay = null;
+      this.#forkedAt = null;
       logger.info(
         { overlay: overlay.id, keys: entries.length, sequence },
         'what was written alone is merged',
@@ -356,7 +395,7 @@ export class FollowerNode implements ShimNode {
   }
 
   /** Folds the mirror anew, from a sequence on or from its beginning, and serves that once it is there. */
-  async #serveUpTo(sequence: number, how: FoldOptions = {}): Promise<void> {
+  async #serveUpTo(sequence: number, how: FoldOptions): Promise<void> {
     const fold = await this.#foldUpTo(sequence, how);
     this.watches.replaceStore(fold.database.store);
     this.#replication.serve(fold);
@@ -392,7 +431,7 @@ export class FollowerNode implements ShimNode {
           progress.signal();
         },
       },
-      { from: how.from, upTo: how.noFurther ? sequence : undefined },
+      { stream: how.stream, from: how.from, upTo: how.noFurther ? sequence : undefined },
     );
     if (!fold) throw new Error('there is no mirror');
     while (!isReached(fold)) {
@@ -412,7 +451,7 @@ export class FollowerNode implements ShimNode {
   #crossGap(at: number): void {
     const { logger } = this.#context;
     logger.warn({ at }, 'records are missing before this one: the mirror is folded anew from here');
-    this.#serveUpTo(at, { from: at }).catch((error: unknown) => {
+    this.#serveUpTo(at, { stream: this.#mirrors.served, from: at }).catch((error: unknown) => {
       logger.error({ err: error }, 'the mirror could not be folded anew, it is tried again');
       setTimeout(() => this.#crossGap(at), 1_000);
     });

@@ -13,8 +13,8 @@ import { LogCleaner } from '../log/cleaner.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { LogHealth } from '../log/log-health.ts';
 import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
-import { chainOf, type Entry } from '../log/record.ts';
-import { readMessage } from '../log/stream.ts';
+import type { Entry } from '../log/record.ts';
+import { chainAt, findLogStreams } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import { LeaderReplication } from '../replication/leader.ts';
 import type { DatastoreFacts } from '../state/service.ts';
@@ -22,10 +22,9 @@ import type { Database } from '../store/database.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
-import type { NodeContext, ShimNode } from './node.ts';
+import { identityOf, type NodeContext, type ShimNode } from './node.ts';
 import { PeerPing } from './peer-ping.ts';
 
-const stream = logStream(1);
 /** How often the verified point is saved, in milliseconds. */
 const verifiedPointIntervalMs = 10_000;
 /**
@@ -38,6 +37,8 @@ const awayFillMax = 0.75;
 /** The configured leader: owns the log, once it is verified. */
 export class LeaderNode implements ShimNode {
   readonly #context: NodeContext;
+  /** The stream that holds the log. */
+  readonly #stream: string;
   readonly #log: OwnedLog;
   readonly #replication: LeaderReplication;
   readonly #ping: PeerPing;
@@ -53,8 +54,9 @@ export class LeaderNode implements ShimNode {
   #opening: Promise<void> | null = null;
   #lastSavedMs = 0;
 
-  private constructor(context: NodeContext, log: OwnedLog) {
+  private constructor(context: NodeContext, stream: string, log: OwnedLog) {
     this.#context = context;
+    this.#stream = stream;
     this.#log = log;
     const { config, pair, connection, manager, logger } = context;
     this.#memberId = idOf(`${config.cluster}/${pair.self.name}`);
@@ -86,11 +88,13 @@ export class LeaderNode implements ShimNode {
       stream,
       ...config.datastore,
       ackTimeoutMs: config.datastore.ackTimeout,
-      database: log.database,
+      identity: identityOf(context),
+      log,
+      maxBytes: streamBytesMax(config.datastore.quotaBackendBytes),
       position: () => this.#position,
-      firstSequence: () => log.firstSequence,
       takesWrites: () => this.#health.failure === null,
       onCompared: () => this.#compared(),
+      onRestored: () => context.restart(`the log is restored from ${pair.peer.name}`),
       write: (method, request, sender) => this.#writeForPeer(method, request, sender),
       logger,
     });
@@ -103,14 +107,15 @@ export class LeaderNode implements ShimNode {
 
   /**
    * Reads the log and, where that is safe at once, opens it for writing.
-   * @throws UserError when a record cannot be used
+   * @throws UserError when a record is of a newer version
    */
   static async open(context: NodeContext): Promise<LeaderNode> {
-    const { connection, config, logger } = context;
+    const { connection, manager, config, logger } = context;
+    const [stream = logStream(1)] = await findLogStreams(manager);
     const maxBytes = streamBytesMax(config.datastore.quotaBackendBytes);
     const log = await openLog({ connection, stream, subject: subjects.logRecords, maxBytes, logger });
     await log.raiseLimit();
-    const node = new LeaderNode(context, log);
+    const node = new LeaderNode(context, stream, log);
     await node.#replication.start();
     node.#ping.start();
     if (await node.#mayOpenAtOnce()) await node.#open();
@@ -189,6 +194,7 @@ export class LeaderNode implements ShimNode {
   async #mayOpenAtOnce(): Promise<boolean> {
     const { paths, verifiedPoint, manager, logger } = this.#context;
     const { sequence } = this.#log.position;
+    if (this.#log.fault !== null) return false;
     // The mark is for one use: it must not outlive the store that it began.
     if (sequence > 0) rmSync(paths.initMark, { force: true });
     if (sequence === 0) {
@@ -199,12 +205,12 @@ export class LeaderNode implements ShimNode {
     const point = verifiedPoint.load();
     if (!point || point.sequence > sequence) return false;
     if (point.sequence === 0) return true;
-    const record = await readMessage(manager, stream, point.sequence);
-    return record !== null && chainOf(record) === point.chain;
+    return (await chainAt(manager, this.#stream, point.sequence)) === point.chain;
   }
 
   /** The follower's log is a prefix of ours. An empty log without its mark is none that could be compared. */
   async #compared(): Promise<void> {
+    if (this.#log.fault !== null) return;
     if (this.#log.position.sequence === 0 && !existsSync(this.#context.paths.initMark)) return;
     await this.#open();
   }
@@ -225,7 +231,7 @@ export class LeaderNode implements ShimNode {
     const epoch = nextEpoch(database, this.#log.position);
     const commit = await openLogWriter({
       connection,
-      stream,
+      stream: this.#stream,
       subject: subjects.logRecords,
       maxBytes: streamBytesMax(config.datastore.quotaBackendBytes),
       logger,
@@ -298,9 +304,15 @@ export class LeaderNode implements ShimNode {
       verifiedPoint.save(this.#commit.position);
       return;
     }
-    // The wait after boot is over and nobody is there to compare with. An empty store is no reason to go on.
+    // The wait after boot is over and nobody is there to compare with. An empty store, or half a log, is no reason to go on.
     const { reason, peer } = state();
-    if (this.#log.position.sequence === 0 || reason !== 'unverified-log' || peer.heard) return;
+    if (
+      this.#log.fault !== null ||
+      this.#log.position.sequence === 0 ||
+      reason !== 'unverified-log' ||
+      peer.heard
+    )
+      return;
     this.#open().catch((error: unknown) => logger.error({ err: error }, 'the log cannot be opened'));
   }
 }

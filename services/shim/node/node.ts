@@ -4,6 +4,7 @@ import type { Logger } from '../../../shared/logger.ts';
 import type { MutationLists } from '../../../shared/mutation/lists.ts';
 import type { NodePaths } from '../../../shared/paths.ts';
 import type { Backend } from '../backend.ts';
+import type { Identity } from '../replication/protocol.ts';
 import type { CurrentState, DatastoreFacts } from '../state/service.ts';
 import type { VerifiedPoint } from '../verified-point.ts';
 
@@ -22,9 +23,16 @@ export interface NodeContext {
   onFacts: () => void;
   /** Called when this process cannot go on with its log: another one writes to it, or a record cannot be used. */
   onLost: (error: Error) => void;
+  /** Ends this process, to be started again: what is on disk is another log now. */
+  restart: (why: string) => void;
   /** Called with the seconds that each record took until it was on disk. */
   onWritten: (seconds: number) => void;
   logger: Logger;
+}
+
+/** Who this node is, as it tells its peer. */
+export function identityOf({ config, pair }: NodeContext): Identity {
+  return { cluster: config.cluster, node: pair.self.name, role: pair.self.role, peer: pair.peer.name };
 }
 
 /** A node's datastore in its role: what the etcd API stands on, and what the state machine asks. */

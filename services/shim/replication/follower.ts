@@ -1,21 +1,25 @@
-import type { JetStreamManager, Msg, NatsConnection, StreamConfig, Subscription } from 'nats';
+import type { JetStreamManager, Msg, NatsConnection, Subscription } from 'nats';
 import type { Logger } from '../../../shared/logger.ts';
 import { decodeMessage } from '../../../shared/messages.ts';
-import { jetStreamApi, mirrorConsumer, mirrorDeliverSubject } from '../../../shared/nats-server/names.ts';
 import type { NodeState } from '../../../shared/node.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import type { WriteMethod } from '../backend.ts';
 import { EtcdError, etcdErrors } from '../etcd/errors.ts';
 import { status } from '../etcd/grpc/status.ts';
 import type { LogPosition } from '../log/group-commit.ts';
-import { chainOf } from '../log/record.ts';
-import { findStream, readMessage } from '../log/stream.ts';
+import { findStream } from '../log/stream.ts';
 import type { Database } from '../store/database.ts';
 import { MirrorFold } from './mirror-fold.ts';
+import type { Mirrors } from './mirrors.ts';
+import { answerLogRequest } from './peer-log.ts';
 import {
   commitSchema,
   forwardedWriteHeaders,
+  type Hello,
+  type HelloAnswer,
   helloAnswerSchema,
+  helloEpochsMax,
+  type Identity,
   type MergeEntry,
   mergeAnswerSchema,
   mergeRequest,
@@ -28,8 +32,8 @@ import { RevisionGate } from './revision-gate.ts';
 /** How often the leader's shim is asked whether it is there, and how long it may take, in milliseconds. */
 const pingIntervalMs = 500;
 const pingTimeoutMs = 400;
-/** A mirror that heard nothing from its origin for this long, in nanoseconds, is not active. */
-const mirrorSilenceMaxNs = 2e9;
+/** How often the logs are compared while the link works, in milliseconds. */
+const compareIntervalMs = 30_000;
 /** How long a forwarded write may take, in milliseconds; then its outcome is unknown. */
 const forwardTimeoutMs = 5_000;
 const helloTimeoutMs = 5_000;
@@ -43,14 +47,18 @@ export interface FollowerReplicationOptions {
   manager: JetStreamManager;
   self: string;
   peer: string;
-  stream: string;
+  /** Who this node is. */
+  identity: Identity;
+  mirrors: Mirrors;
   logger: Logger;
   /** Called when the leader has found our log to be a prefix of its own. */
   onJoined: () => Promise<void>;
   /** Called when revisions of the served database became visible. */
   onVisible: (from: number, to: number) => void;
+  /** Called when the mirror holds records beyond `common` which the leader's log does not: they are to be merged. */
+  onForked: (common: number) => Promise<void>;
   /** Called when the mirror was given up, to be copied anew: what is folded of it does not go on. */
-  onMirrorDropped: () => void;
+  onCopyBegun: () => void;
   /** Called before the oldest part of the mirror is removed. */
   beforePurge: () => void;
   /** Called when {@link FollowerReplication.linkWorks} or {@link FollowerReplication.failure} changed. */
@@ -80,10 +88,11 @@ export class FollowerReplication {
   readonly #gate = new RevisionGate();
   #fold: MirrorFold | null = null;
   #session: LeaderSession | null = null;
-  #refusal: string | null = null;
+  #refusal: { reason: string; text: string } | null = null;
   #unusable: UnusableMirror | null = null;
-  /** What was wrong with the mirror when it was last copied anew. */
-  #copiedAnewFor = '';
+  /** The record behind which the mirror was stuck last. */
+  #stuckAt: number | null = null;
+  #comparedMs = 0;
   #linkWorks = false;
   #committed = 0;
   #leaderSequence = 0;
@@ -122,11 +131,6 @@ export class FollowerReplication {
     return this.#session?.epoch ?? 0;
   }
 
-  /** Why the leader does not take us as its follower; null when it does, or was not asked yet. */
-  get refusal(): string | null {
-    return this.#refusal;
-  }
-
   /** Why the mirror cannot be used; null while it can. */
   get failure(): string | null {
     return this.#unusable?.text ?? null;
@@ -134,7 +138,7 @@ export class FollowerReplication {
 
   /** Starts to follow: with what the mirror holds, and then with what the leader says. */
   async start(): Promise<void> {
-    const { connection, self } = this.#options;
+    const { connection, manager, self, mirrors, logger } = this.#options;
     this.#subscriptions.push(
       connection.subscribe(subjects.rpc(self, 'commit'), {
         callback: (error, message) => {
@@ -145,6 +149,14 @@ export class FollowerReplication {
         callback: (error, message) => {
           const answer = { session: null, ...this.#standing(), clock_ms: performance.now() };
           if (!error) message.respond(JSON.stringify(answer));
+        },
+      }),
+      connection.subscribe(subjects.rpc(self, 'log'), {
+        callback: (error, message) => {
+          if (error) return;
+          answerLogRequest(manager, mirrors.served, message).catch((fault: unknown) =>
+            logger.error({ err: fault }, 'the leader could not be given records'),
+          );
         },
       }),
     );
@@ -163,7 +175,7 @@ export class FollowerReplication {
   }
 
   /**
-   * Folds the mirror anew, from its first record or from `from` on, up to `upTo` or without end; the caller decides when it
+   * Folds a copy anew, from its first record or from `from` on, up to `upTo` or without end; the caller decides when it
    * is served.
    * @returns null when there is no mirror
    */
@@ -173,9 +185,9 @@ export class FollowerReplication {
       gap: (fold: MirrorFold, sequence: number) => void;
       unusable: (error: Error) => void;
     },
-    { from, upTo }: { from?: number | undefined; upTo?: number | undefined } = {},
+    { stream, from, upTo }: { stream: string; from?: number | undefined; upTo?: number | undefined },
   ): Promise<MirrorFold | null> {
-    const { connection, manager, stream, logger } = this.#options;
+    const { connection, manager, logger } = this.#options;
     const info = await findStream(manager, stream);
     if (!info) return null;
     const fold: MirrorFold = new MirrorFold({
@@ -245,10 +257,10 @@ export class FollowerReplication {
 
   /** What the leader has cleaned away is not needed here either, once this node has read that it is stated again. */
   #purge(sequence: number): void {
-    const { manager, stream, logger, beforePurge } = this.#options;
+    const { manager, mirrors, logger, beforePurge } = this.#options;
     this.#purgedTo = sequence;
     beforePurge();
-    manager.streams.purge(stream, { seq: sequence }).then(
+    manager.streams.purge(mirrors.served, { seq: sequence }).then(
       () => logger.info({ sequence }, 'the mirror is cleaned'),
       (error: unknown) => {
         // It is tried again at the next cleaning, or after a restart.
@@ -278,7 +290,7 @@ export class FollowerReplication {
   /** Tells the leader what the mirror holds, once for all records of this turn of the event loop. */
   #scheduleStored(): void {
     // Frozen, it would only make the leader wait for a follower that does not follow yet.
-    if (this.#storedScheduled || !this.#session || this.#frozen) return;
+    if (this.#storedScheduled || !this.#session || this.#frozen || this.#options.mirrors.copy) return;
     this.#storedScheduled = true;
     setImmediate(() => {
       this.#storedScheduled = false;
@@ -306,126 +318,131 @@ export class FollowerReplication {
 
   async #ping(): Promise<void> {
     const answer = pingAnswerSchema.parse(await this.#ask('ping', '{}', pingTimeoutMs));
-    if (answer.session === null || answer.session !== this.#session?.id) {
+    if (answer.session === null || answer.session !== this.#session?.id || this.#isCheckDue()) {
       await this.#hello();
     } else {
       this.#session.clockOffsetMs = answer.clock_ms - performance.now();
       this.#committed = Math.max(this.#committed, answer.revision);
     }
-    this.#linkWorks = answer.takes_writes && (await this.#mirrorIsActive());
+    const { active, stuck, holes } = await this.#options.mirrors.look(answer.sequence);
+    // NATS may pass over records after a cut, also over the newest ones, and nothing comes to tell of the hole.
+    if (holes && !this.#options.mirrors.copy && (await this.#hasHole())) {
+      this.leave();
+      throw new Error('the mirror has a hole');
+    }
+    if (stuck !== null) {
+      this.#goOnFrom(stuck);
+      throw new Error(`the mirror does not go on behind record ${stuck}`);
+    }
+    this.#linkWorks = answer.takes_writes && active;
     this.#scheduleStored();
     this.#show();
   }
 
-  /** Asks the leader to compare the logs; on its word the mirror is made, or goes on. */
+  /** The logs are compared at each contact, and now and then in between. */
+  #isCheckDue(): boolean {
+    return !this.#linkWorks || performance.now() - this.#comparedMs > compareIntervalMs;
+  }
+
+  /** Asks the leader to compare the logs; on its word the mirror is made, goes on, or is copied anew. */
   async #hello(): Promise<void> {
-    const { self, logger, onJoined } = this.#options;
-    const point = this.#unusable?.point ?? (await this.#mirrorPoint());
-    const epoch = this.database?.epoch?.id ?? '';
-    const hello = { v: 1, node: self, point, epoch };
+    const { logger, onJoined, mirrors } = this.#options;
+    const hello = await this.#standingForHello();
     const answer = helloAnswerSchema.parse(await this.#ask('hello', JSON.stringify(hello), helloTimeoutMs));
     if (!answer.ok) {
-      if (answer.reason !== 'starting' && this.#refusal !== answer.text) {
-        logger.error({ reason: answer.reason, text: answer.text }, 'the leader refuses this follower');
-      }
-      this.#refusal = answer.text;
-      this.#session = null;
+      this.#refused(answer);
       throw new Error(answer.text);
     }
     this.#refusal = null;
-    if (this.#unusable) return this.#replaceUnusable(this.#unusable);
     this.#leaderFirstSequence = answer.first_sequence;
-    if (await this.#hasHole()) {
-      await this.#dropMirror('it has a hole');
-      throw new Error('the mirror has a hole, it is copied anew');
+    const forked = answer.common < hello.point.sequence;
+    if (forked) await this.#options.onForked(answer.common);
+    const why = await this.#whyCopyAnew(answer, forked);
+    if (why !== null) {
+      logger.error({ why, common: answer.common, ...hello.point }, 'the mirror is copied anew');
+      this.#session = null;
+      this.#unusable = null;
+      await mirrors.beginCopy();
+      this.#options.onCopyBegun();
+      throw new Error(why);
     }
-    await this.#ensureMirror();
+    await mirrors.ensure(answer.stream);
     this.#committed = Math.max(this.#committed, answer.revision);
     this.#leaderSequence = answer.sequence;
     const clockOffsetMs = answer.clock_ms - performance.now();
+    const isNew = this.#session?.id !== answer.session;
     this.#session = { id: answer.session, epoch: answer.epoch, clockOffsetMs };
-    logger.info(
-      { session: answer.session, epoch: answer.epoch, sequence: point.sequence },
-      'joined the leader',
-    );
+    this.#comparedMs = performance.now();
+    if (!isNew) return;
+    const { sequence } = hello.point;
+    logger.info({ session: answer.session, epoch: answer.epoch, sequence }, 'joined the leader');
     try {
       await onJoined();
     } catch (error) {
-      this.#session = null;
+      this.#askAgain();
       throw error;
     }
   }
 
-  /** The newest record that the mirror's stream holds, whatever is folded of it. Its end may be a hole. */
-  async #mirrorPoint(): Promise<LogPosition> {
-    const { manager, stream } = this.#options;
-    const state = (await findStream(manager, stream, { deleted_details: true }))?.state;
-    const missing = new Set(state?.deleted);
-    let sequence = state?.messages ? state.last_seq : 0;
-    while (missing.has(sequence)) sequence--;
-    const bytes = sequence > 0 ? await readMessage(manager, stream, sequence) : null;
-    return bytes ? { sequence, chain: chainOf(bytes) } : { sequence: 0, chain: 0 };
+  /** A mirror that does not go on gets another consumer; one that does not go on with that either is given up. */
+  #goOnFrom(sequence: number): void {
+    const stuck = new Error(`the mirror takes nothing behind record ${sequence}`);
+    if (this.#stuckAt === sequence) this.#mirrorUnusable(this.position, stuck);
+    else this.#askAgain();
+    this.#stuckAt = sequence;
   }
 
-  /** Whether records are missing in the mirror which the leader still holds. What is before its first one was cleaned away. */
-  async #hasHole(): Promise<boolean> {
-    const { manager, stream } = this.#options;
-    const info = await findStream(manager, stream, { deleted_details: true });
-    // A mirror that passed over all that there was holds no message, but has numbers for them.
-    if (!info || info.state.last_seq === 0) return false;
-    const { first_seq, deleted = [] } = info.state;
-    const needed = Math.max(this.#leaderFirstSequence, this.database?.cleanedTo ?? 1);
-    return first_seq > needed || deleted.some((sequence) => sequence >= needed);
-  }
-
-  /** Once. If the new copy has the same fault, so has the leader's log: it stays as it is, and the failure is told. */
-  async #replaceUnusable({ text }: UnusableMirror): Promise<never> {
-    if (this.#copiedAnewFor === text) throw new Error(`copied anew, and still ${text}`);
-    await this.#dropMirror(text);
-    this.#copiedAnewFor = text;
-    this.#unusable = null;
-    throw new Error('the mirror is copied anew');
-  }
-
-  /**
-   * A hole in a mirror can never be filled, nor a record mended. The leader's log is whole and one with ours, so it is copied
-   * anew; what is served stays in memory until then.
-   */
-  async #dropMirror(why: string): Promise<void> {
-    const { manager, stream, logger } = this.#options;
-    logger.error({ stream, why }, 'the mirror is copied anew from the leader');
+  #askAgain(): void {
+    this.#options.logger.warn({}, 'the mirror does not go on, its consumer is made anew');
+    this.#options.mirrors.askAgain();
     this.#session = null;
-    await manager.streams.delete(stream);
-    this.#options.onMirrorDropped();
   }
 
-  async #ensureMirror(): Promise<void> {
-    const { manager, stream, self, peer } = this.#options;
-    if (await findStream(manager, stream)) return;
-    const config = {
-      name: stream,
-      storage: 'file',
-      mirror: {
-        name: stream,
-        external: { api: jetStreamApi(peer), deliver: '' },
-        consumer: { name: mirrorConsumer(self), deliver_subject: mirrorDeliverSubject(self) },
-      },
-      mirror_direct: false,
-      allow_direct: true,
+  async #standingForHello(): Promise<Hello> {
+    const { identity, mirrors } = this.#options;
+    const { first, ...end } = await mirrors.end(mirrors.served);
+    const { sequence, chain } = this.#unusable?.point ?? end;
+    const copy = mirrors.copy === null ? null : await mirrors.end(mirrors.copy);
+    const epochs = this.database?.epochs ?? [];
+    return {
+      v: 1,
+      identity,
+      point: { sequence, chain },
+      first_sequence: first,
+      copy: copy && { sequence: copy.sequence, chain: copy.chain },
+      mirror: await mirrors.id(),
+      founding: epochs[0]?.id ?? '',
+      epochs: epochs.slice(-helloEpochsMax),
     };
-    // The library's types do not know `mirror.consumer` yet.
-    await manager.streams.add(config as unknown as StreamConfig);
   }
 
-  async #mirrorIsActive(): Promise<boolean> {
-    const info = await findStream(this.#options.manager, this.#options.stream);
-    const active = info?.mirror?.active ?? -1;
-    // NATS may pass over records after a cut, also over the newest ones, and nothing comes to tell of the hole.
-    if (info && (info.state.num_deleted ?? 0) > 0 && (await this.#hasHole())) {
-      this.leave();
-      return false;
+  #refused({ reason, text }: Extract<HelloAnswer, { ok: false }>): void {
+    if (reason !== 'starting' && this.#refusal?.text !== text) {
+      this.#options.logger.error({ reason, text }, 'the leader refuses this follower');
     }
-    return active >= 0 && active <= mirrorSilenceMaxNs;
+    this.#refusal = { reason, text };
+    this.#session = null;
+  }
+
+  /** Why the served copy is of no use any more, unless a new one is being made that is; null when there is nothing wrong. */
+  async #whyCopyAnew(answer: Extract<HelloAnswer, { ok: true }>, forked: boolean): Promise<string | null> {
+    const { mirrors } = this.#options;
+    if (mirrors.copy) return answer.copy_is_ours ? null : 'the new copy has another history than the leader';
+    if (forked) return 'the mirror has another history than the leader';
+    if (this.#unusable) return this.#unusable.text;
+    if (!(await mirrors.isMirrorOf(answer.stream))) return 'the copy follows no longer';
+    return (await this.#hasHole()) ? 'the mirror has a hole' : null;
+  }
+
+  #hasHole(): Promise<boolean> {
+    return this.#options.mirrors.hasHole(Math.max(this.#leaderFirstSequence, this.database?.cleanedTo ?? 1));
+  }
+
+  /** What is wrong with this node's copy of the log, for people; null when nothing is. */
+  get notice(): string | null {
+    const { mirrors } = this.#options;
+    if (mirrors.copy) return `the log is copied anew from the leader (${mirrors.copy})`;
+    return this.#refusal && this.#refusal.reason !== 'starting' ? this.#refusal.text : null;
   }
 
   async #ask(method: string, payload: string | Uint8Array, timeout: number): Promise<unknown> {

@@ -8,23 +8,29 @@ import type { WriteMethod } from '../backend.ts';
 import { EtcdError } from '../etcd/errors.ts';
 import { status } from '../etcd/grpc/status.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
-import { chainOf } from '../log/record.ts';
-import { jetStreamError, jetStreamErrorCode, readMessage } from '../log/stream.ts';
+import type { OwnedLog } from '../log/owned-log.ts';
+import { chainAt, findStream, jetStreamError, jetStreamErrorCode } from '../log/stream.ts';
 import type { Database, Epoch } from '../store/database.ts';
 import { nextOddBand } from '../store/revision-band.ts';
+import { commonSequence, type LogView } from './compare.ts';
+import { contradiction } from './contradiction.ts';
 import { jumpAbove, mergeBatch } from './merge.ts';
+import { PeerLog } from './peer-log.ts';
 import {
   type Hello,
   type HelloAnswer,
   helloSchema,
+  type Identity,
   type MergeAnswer,
   mergeRequest,
   type PingAnswer,
+  type Point,
   readForwardedWrite,
   storedSchema,
   writeOutcomeHeaders,
 } from './protocol.ts';
 import { ReplicatedWrites } from './replicated-writes.ts';
+import { restoreLog } from './restore.ts';
 
 export interface LeaderReplicationOptions {
   connection: NatsConnection;
@@ -35,15 +41,19 @@ export interface LeaderReplicationOptions {
   stream: string;
   ack: 'both' | 'local';
   ackTimeoutMs: number;
-  database: Database;
+  /** Who this node is. */
+  identity: Identity;
+  log: OwnedLog;
+  /** Size limit of the log's stream in bytes. */
+  maxBytes: number;
   /** Where the log stands as far as this node knows. */
   position: () => LogPosition;
-  /** The first record that the log still holds. */
-  firstSequence: () => number;
   /** Whether the log takes writes: one that is full or broken counts as out of reach. */
   takesWrites: () => boolean;
   /** Called when the follower's log was found to be a prefix of ours: this one may be written now. */
   onCompared: () => Promise<void>;
+  /** Called when the log got back from the follower what it had lost: it is to be read anew. */
+  onRestored: () => void;
   /** Runs a write of the follower, if this node's state and the lists allow it. */
   write: (method: WriteMethod, request: Buffer, sender: NodeState) => Promise<Uint8Array>;
   logger: Logger;
@@ -61,13 +71,18 @@ export class LeaderReplication {
   readonly replicated: ReplicatedWrites;
   readonly #subscriptions: Subscription[] = [];
   #session: Session | null = null;
-  #feedsMirror = false;
   /** A follower has followed this log before, in this life of the leader or in an earlier one. */
   #wasFollowed = false;
+  /** The mirror that the consumer was made for; null when there is no consumer. */
+  #fedMirror: string | null = null;
+  #restoring: Promise<void> | null = null;
+  #notice: string | null = null;
+  readonly #peerLog: PeerLog;
 
   constructor(options: LeaderReplicationOptions) {
     this.#options = options;
     this.replicated = new ReplicatedWrites(options);
+    this.#peerLog = new PeerLog(options.connection, options.peer);
   }
 
   /** Takes away the mirror's consumer: nothing reaches the follower before the logs were compared. */
@@ -79,12 +94,21 @@ export class LeaderReplication {
     });
     this.#serve('read-index', async (message) => {
       if (!this.#session) return;
-      const revision = this.#options.database.store.visible;
+      const revision = this.#database.store.visible;
       message.respond(JSON.stringify({ session: this.#session.epoch.id, revision }));
     });
     this.#serve('stored', async (message) => this.#stored(message));
     this.#serve('write', (message) => this.#write(message));
     this.#serve('merge', (message) => this.#merge(message));
+  }
+
+  /** What is wrong between the two logs, for people; null when nothing is. */
+  get notice(): string | null {
+    return this.#notice;
+  }
+
+  get #database(): Database {
+    return this.#options.log.database;
   }
 
   stop(): void {
@@ -122,7 +146,7 @@ export class LeaderReplication {
     return {
       session: this.#session?.epoch.id ?? null,
       sequence: this.#options.position().sequence,
-      revision: this.#options.database.store.visible,
+      revision: this.#database.store.visible,
       takes_writes: this.#options.takesWrites(),
       clock_ms: performance.now(),
     };
@@ -137,37 +161,55 @@ export class LeaderReplication {
     message.respond(JSON.stringify(await this.#compare(hello.value)));
   }
 
-  /** Compares the follower's log with ours at its end, and lets the mirror go on from there if they are one. */
+  /** Compares the follower's log with ours, and lets its mirror go on from there; or takes what ours lacks first. */
   async #compare(hello: Hello): Promise<HelloAnswer> {
-    const { position, onCompared, database } = this.#options;
-    const { sequence } = hello.point;
-    if (sequence > position().sequence) {
-      const text = `the follower's log goes up to record ${sequence}, the leader's only to ${position().sequence}`;
-      return { ok: false, reason: 'behind', text };
+    const { identity, log, logger } = this.#options;
+    const refusal = contradiction(identity, hello.identity) ?? this.#foreignLog(hello);
+    if (refusal !== null) {
+      if (this.#notice !== refusal) logger.error({ text: refusal }, 'the follower is refused');
+      this.#notice = refusal;
+      return { ok: false, reason: 'contradiction', text: refusal };
     }
-    if (sequence > 0 && !(await this.#isOurs(hello))) {
-      const text = `record ${sequence} differs: the two logs have different histories`;
-      return { ok: false, reason: 'diverged', text };
+    const theirs = this.#viewOf(hello);
+    const ours = await this.#view();
+    const common = await commonSequence(ours, theirs);
+    if (!this.#session && (log.fault !== null || (common === ours.last && theirs.last > common))) {
+      return this.#restore(theirs, log.damage === null && common === ours.last);
     }
-    await onCompared();
+    this.#notice = null;
+    await this.#options.onCompared();
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
-    if (this.#wasFollowed && sequence < this.#followedTo) await this.#jumpAboveLost(session.commit);
-    await this.#feedMirror(sequence + 1);
+    if (this.#hasLost(hello)) await this.#jumpAboveLost(session.commit);
+    const copyIsOurs = hello.copy === null || (await this.#isOurs(hello.copy));
+    if (common < theirs.last && hello.copy === null) {
+      logger.error({ common, ...hello.point }, 'the follower has another history behind this record');
+    }
+    // A copy that is not ours is given up by the follower before it says hello again.
+    if (copyIsOurs && (hello.copy || common === theirs.last)) {
+      await this.#feedMirror(hello.mirror, (hello.copy ?? hello.point).sequence + 1);
+    }
     return {
       ok: true,
       session: session.epoch.id,
       epoch: session.epoch.number,
+      stream: this.#options.stream,
+      common,
+      copy_is_ours: copyIsOurs,
       sequence: session.commit.position.sequence,
-      revision: database.store.visible,
-      first_sequence: this.#options.firstSequence(),
+      revision: this.#database.store.visible,
+      first_sequence: log.firstSequence,
       clock_ms: performance.now(),
     };
   }
 
-  /** What the follower must hold, unless its disk lost it. Of an earlier life of this leader only that it held something. */
-  get #followedTo(): number {
-    return Math.max(this.replicated.stored, 1);
+  /**
+   * Whether the follower's disk has lost what it must hold. Of an earlier life of this leader only that it held something is
+   * known. While its mirror is fed the question is no use: more is stored by the time that a hello is here.
+   */
+  #hasLost({ mirror, point }: Hello): boolean {
+    const held = Math.max(this.replicated.stored, 1);
+    return this.#wasFollowed && mirror !== this.#fedMirror && point.sequence < held;
   }
 
   /**
@@ -175,11 +217,75 @@ export class LeaderReplication {
    * can say any more. Its clients saw those revisions, so this log goes on above them.
    */
   async #jumpAboveLost(commit: GroupCommit): Promise<void> {
-    const { database, logger } = this.#options;
+    const database = this.#database;
     const jump = jumpAbove(database.store, nextOddBand(database.store.head));
-    logger.warn({ revision: database.store.head }, 'the follower has lost what it held: the revision jumps');
+    this.#options.logger.warn(
+      { revision: database.store.head },
+      'the follower has lost what it held: the revision jumps',
+    );
     await commit.append(jump);
     this.replicated.forget();
+  }
+
+  /** Two logs that began apart belong to two clusters, whatever the configuration says. */
+  #foreignLog({ founding, identity }: Hello): string | null {
+    const own = this.#database.epochs[0]?.id ?? '';
+    if (own === '' || founding === '' || own === founding) return null;
+    return (
+      `the logs of ${this.#options.self} and ${identity.node} began apart: they belong to two clusters. ` +
+      'Empty the store of the one that is to be given up'
+    );
+  }
+
+  /** This log, as far as it is good. While it is written the follower may hold a record before its acknowledgement is here. */
+  async #view(): Promise<LogView> {
+    const { log, manager, stream, position } = this.#options;
+    const written = this.#session ? await findStream(manager, stream) : null;
+    const sequence = written?.state.last_seq ?? position().sequence;
+    return {
+      first: log.firstSequence,
+      last: sequence < log.firstSequence ? 0 : sequence,
+      epochs: this.#database.epochs,
+      chainAt: (at) => chainAt(manager, stream, at),
+    };
+  }
+
+  #viewOf({ point, first_sequence, epochs }: Hello): LogView {
+    return {
+      first: first_sequence,
+      last: point.sequence,
+      epochs,
+      chainAt: async (at) => (at === point.sequence ? point.chain : this.#peerLog.chainAt(at)),
+    };
+  }
+
+  /** Whether this log holds that very record; an empty log is the beginning of every other. */
+  async #isOurs({ sequence, chain }: Point): Promise<boolean> {
+    const { manager, stream } = this.#options;
+    return sequence === 0 || (await chainAt(manager, stream, sequence)) === chain;
+  }
+
+  /** Takes the missing records from the follower, in the background; the next hellos are answered with that meanwhile. */
+  #restore(peer: LogView, isPrefix: boolean): HelloAnswer {
+    const { position, log, logger, onRestored, self, peer: name } = this.#options;
+    const text = `${self} lacks records of the log and takes them from ${name}, up to record ${peer.last}`;
+    this.#notice = text;
+    const { sequence, chain } = position();
+    this.#restoring ??= restoreLog({
+      ...this.#options,
+      peerLog: this.#peerLog,
+      position: { sequence, chain: sequence < log.firstSequence ? null : chain },
+      isPrefix,
+      peerFirst: peer.first,
+      peerLast: peer.last,
+    })
+      .then(onRestored, (error: unknown) =>
+        logger.error({ err: error }, 'the log could not be restored, it is tried again'),
+      )
+      .finally(() => {
+        this.#restoring = null;
+      });
+    return { ok: false, reason: 'restoring', text };
   }
 
   /**
@@ -187,27 +293,13 @@ export class LeaderReplication {
    * itself. A consumer made anew counts its deliveries from 1, which a mirror may take for the next of the old one's, and
    * leave a hole.
    */
-  async #feedMirror(from: number): Promise<void> {
-    if (this.#feedsMirror && from > 1) return;
+  async #feedMirror(mirror: string, from: number): Promise<void> {
+    if (this.#fedMirror === mirror) return;
     await this.#deleteConsumer();
     await this.#createConsumer(from);
-    this.#feedsMirror = true;
+    this.#fedMirror = mirror;
     this.#wasFollowed = true;
     this.#options.logger.info({ from }, 'the logs are one, the mirror goes on');
-  }
-
-  /**
-   * Whether the follower's newest record is the one that this log has, or had, at that sequence. One that is cleaned away is
-   * known by its epoch: within one epoch a sequence has one record only.
-   */
-  async #isOurs({ point, epoch }: Hello): Promise<boolean> {
-    const { manager, stream, database } = this.#options;
-    const record = await readMessage(manager, stream, point.sequence);
-    if (record) return chainOf(record) === point.chain;
-    const at = database.epochs.findIndex(({ id }) => id === epoch);
-    const from = database.epochs[at]?.firstSequence ?? Number.POSITIVE_INFINITY;
-    const to = database.epochs[at + 1]?.firstSequence ?? Number.POSITIVE_INFINITY;
-    return at >= 0 && point.sequence >= from && point.sequence < to;
   }
 
   /** Returns whether there was one. */
@@ -260,10 +352,9 @@ export class LeaderReplication {
     const write = readForwardedWrite(message.headers);
     // A request of another life, or one that was on its way for too long: its sender has given up on it.
     if (write.session !== this.#session?.epoch.id || performance.now() > write.deadline) return;
-    const { database } = this.#options;
     try {
       const response = await this.#options.write(write.method, Buffer.from(message.data), write.senderState);
-      const outcome = { code: status.OK, text: '', revision: database.store.visible };
+      const outcome = { code: status.OK, text: '', revision: this.#database.store.visible };
       message.respond(response, { headers: writeOutcomeHeaders(outcome) });
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
@@ -276,7 +367,7 @@ export class LeaderReplication {
     const batch = mergeRequest.decode(message.data);
     const session = this.#session;
     if (batch.session !== session?.epoch.id) return;
-    const answer = await mergeBatch(this.#options.database, session.commit, batch).then(
+    const answer = await mergeBatch(this.#database, session.commit, batch).then(
       (): MergeAnswer => ({ ok: true, sequence: session.commit.position.sequence, text: '' }),
       (error: Error): MergeAnswer => ({ ok: false, sequence: 0, text: error.message }),
     );

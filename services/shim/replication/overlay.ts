@@ -15,6 +15,7 @@ import { Quota, streamBytesMax } from '../quota.ts';
 import type { Database } from '../store/database.ts';
 import { readKeyValue, readValue } from '../store/key-value.ts';
 import { nextOddBand } from '../store/revision-band.ts';
+import type { Store } from '../store/store.ts';
 import type { Version } from '../store/version.ts';
 import { isEphemeral } from './merge.ts';
 import type { MergeEntry } from './protocol.ts';
@@ -22,7 +23,7 @@ import type { MergeEntry } from './protocol.ts';
 const stream = overlayStream(1);
 
 /** What is remembered of a key that was changed alone. */
-interface Touched {
+export interface Touched {
   /** Its mod revision in the mirror, 0 if it was absent there. */
   base: number;
   /** Why it changed last. */
@@ -77,6 +78,7 @@ export class Overlay {
   readonly #touched: Map<string, Touched>;
   readonly #baseSequence: number;
   #health: LogHealth | null = null;
+  #tail: ReadonlyMap<string, MergeEntry> = new Map();
   #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
 
@@ -114,9 +116,14 @@ export class Overlay {
 
   /**
    * Opens the overlay on disk, or begins a new one on the mirror up to `baseSequence`, and takes writes.
+   * @param newId the id of a new one
    * @throws StoreFullError when there is no room for its first record
    */
-  static async open(options: OverlayOptions, baseSequence: number): Promise<Overlay> {
+  static async open(
+    options: OverlayOptions,
+    baseSequence: number,
+    newId = randomBytes(8).toString('hex'),
+  ): Promise<Overlay> {
     const touched = new Map<string, Touched>();
     let id = '';
     const log = await openLog({
@@ -130,7 +137,7 @@ export class Overlay {
         touchReplayed(options.database, record, touched);
       },
     });
-    const name = { id: id || randomBytes(8).toString('hex'), baseSequence };
+    const name = { id: id || newId, baseSequence };
     const overlay = new Overlay(options, name, log, touched);
     await overlay.unseal({ isNew: id === '' });
     return overlay;
@@ -187,17 +194,19 @@ export class Overlay {
     this.#log.position = (await writes?.finish()) ?? this.#log.position;
   }
 
+  /** What the mirror below holds of another history than the leader's: it is merged with the overlay, as if it were part of it. */
+  standOn(tail: readonly MergeEntry[]): void {
+    this.#tail = new Map(tail.map((entry) => [entry.key, entry]));
+  }
+
   /** What is to be merged, as it stands now: everything that was changed alone, but what is ephemeral or expired. */
   entries(): MergeEntry[] {
-    const { store } = this.#options.database;
-    const result: MergeEntry[] = [];
-    for (const [key, { base, cause, timeMs }] of this.#touched) {
-      const version = store.current(key);
-      if (cause === 'lease-expiry' || isEphemeral(key, version?.lease ?? 0n)) continue;
-      const value = version ? Buffer.from(readValue(version.bytes)) : Buffer.alloc(0);
-      result.push({ key, base, deleted: !version, value, timeMs });
-    }
-    return result;
+    const own = mergeEntries(this.#options.database.store, this.#touched).map((entry) => ({
+      ...entry,
+      base: this.#tail.get(entry.key)?.base ?? entry.base,
+    }));
+    const below = [...this.#tail.values()].filter(({ key }) => !this.#touched.has(key));
+    return [...below, ...own];
   }
 
   #touch(changes: readonly Version[], cause: Cause): void {
@@ -208,7 +217,20 @@ export class Overlay {
   }
 }
 
-function touchReplayed(database: Database, record: LogRecord, touched: Map<string, Touched>): void {
+/** The keys that were changed, as they stand now, but what is ephemeral or expired. */
+export function mergeEntries(store: Store, touched: ReadonlyMap<string, Touched>): MergeEntry[] {
+  const result: MergeEntry[] = [];
+  for (const [key, { base, cause, timeMs }] of touched) {
+    const version = store.current(key);
+    if (cause === 'lease-expiry' || isEphemeral(key, version?.lease ?? 0n)) continue;
+    const value = version ? Buffer.from(readValue(version.bytes)) : Buffer.alloc(0);
+    result.push({ key, base, deleted: !version, value, timeMs });
+  }
+  return result;
+}
+
+/** Remembers what a record changes; to be called before it is applied. */
+export function touchReplayed(database: Database, record: LogRecord, touched: Map<string, Touched>): void {
   for (const entry of record.entries) {
     if (entry.kind !== 'revision') continue;
     for (const change of entry.changes) {
@@ -219,7 +241,7 @@ function touchReplayed(database: Database, record: LogRecord, touched: Map<strin
 }
 
 /** The first change of a key tells its base, the last one why and when. */
-function touch(
+export function touch(
   touched: Map<string, Touched>,
   key: string,
   before: number,

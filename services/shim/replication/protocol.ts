@@ -1,5 +1,6 @@
 import { headers, type MsgHdrs } from 'nats';
 import { z } from 'zod';
+import { roles } from '../../../shared/node.ts';
 import { status } from '../etcd/grpc/status.ts';
 import { bool, bytes, type Infer, int64, key, message, repeated, string } from '../protobuf/message.ts';
 
@@ -17,13 +18,36 @@ const pointSchema = z.object({
 });
 export type Point = z.infer<typeof pointSchema>;
 
+/** Who a node is, by its configuration. */
+export const identitySchema = z.object({
+  cluster: z.string(),
+  node: z.string(),
+  role: z.enum(roles),
+  /** Name of the other node. */
+  peer: z.string(),
+});
+export type Identity = z.infer<typeof identitySchema>;
+
+/** Epochs that a hello tells of, the newest ones. */
+export const helloEpochsMax = 256;
+
 /** `hello`, follower to leader: here I stand, compare. */
 export const helloSchema = z.object({
   v: z.literal(1),
-  node: z.string(),
+  identity: identitySchema,
+  /** The end of the copy that is served, and the first record that it holds. */
   point: pointSchema,
-  /** Id of the newest epoch in this follower's log, empty when it has none. */
-  epoch: z.string(),
+  first_sequence: z.number().int().positive(),
+  /** The end of the new copy that is being made beside it; null when none is. */
+  copy: pointSchema.nullable(),
+  /** Names the mirror that the leader is to feed; it may be made only when its consumer is there. */
+  mirror: z.string(),
+  /** Id of the epoch with which this follower's log began, empty when it has none. */
+  founding: z.string(),
+  /** The newest epochs of this follower's log, in their order. */
+  epochs: z
+    .array(z.object({ id: z.string(), firstSequence: z.number().int().positive() }))
+    .max(helloEpochsMax),
 });
 export type Hello = z.infer<typeof helloSchema>;
 
@@ -32,6 +56,12 @@ export const helloAnswerSchema = z.discriminatedUnion('ok', [
     ok: z.literal(true),
     session: z.string(),
     epoch: z.number().int().positive(),
+    /** Name of the stream that holds the leader's log. */
+    stream: z.string(),
+    /** Up to here the follower's copy is the leader's log; what it holds beyond is of another history. */
+    common: z.number().int().nonnegative(),
+    /** Whether the new copy is the leader's log as far as it goes. */
+    copy_is_ours: z.boolean(),
     /** Newest sequence and revision that are acknowledged. */
     sequence: z.number().int().nonnegative(),
     revision: z.number().int().positive(),
@@ -40,9 +70,22 @@ export const helloAnswerSchema = z.discriminatedUnion('ok', [
     /** The leader's monotonic clock, for deadlines. */
     clock_ms: z.number().nonnegative(),
   }),
-  z.object({ ok: z.literal(false), reason: z.enum(['starting', 'diverged', 'behind']), text: z.string() }),
+  z.object({
+    ok: z.literal(false),
+    reason: z.enum(['starting', 'restoring', 'contradiction', 'foreign-log']),
+    text: z.string(),
+  }),
 ]);
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
+
+/** `log`, leader to follower: the records that your copy holds from here on. */
+export const logRequestSchema = z.object({
+  from: z.number().int().positive(),
+  records_max: z.number().int().positive().max(64),
+});
+
+/** Records as they stand in the log, one behind the other; none when there is no record at `first`. */
+export const logBatch = message({ first: int64(1), records: repeated(2, message({ bytes: bytes(1) })) });
 
 /** `ping`, either way: are you there, and who are you now? */
 export const pingAnswerSchema = z.object({

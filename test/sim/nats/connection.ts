@@ -171,7 +171,11 @@ export class SimulatedConnection {
         delete: (name: string) => call(() => server.deleteStream(name), true),
         purge: (name: string, options?: { seq?: number }) =>
           call(() => server.purgeStream(name, options?.seq), true),
-        getMessage: (name: string, { seq }: { seq: number }) => call(() => server.message(name, seq)),
+        getMessage: (name: string, { seq }: { seq?: number }) =>
+          call(() => (seq === undefined ? server.lastMessage(name) : server.message(name, seq))),
+        names: async function* () {
+          yield* await call(() => [...server.streams.keys()]);
+        },
       },
       consumers: {
         add: (stream: string, config: Parameters<SimulatedServer['addConsumer']>[1]) =>

@@ -391,6 +391,11 @@ export class SimulatedServer {
     return { success: true, purged: 0 };
   }
 
+  lastMessage(name: string) {
+    const [newest = 0] = [...this.#stream(name).messages.keys()].slice(-1);
+    return this.message(name, newest);
+  }
+
   message(name: string, sequence: number) {
     const found = this.#stream(name).messages.get(sequence);
     if (!found) throw new ApiFault(jetStreamError.noMessageFound, 'no message found', 404);

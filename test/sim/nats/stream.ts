@@ -6,6 +6,8 @@ export interface StreamConfig {
   name: string;
   subjects?: string[];
   max_bytes?: number;
+  first_seq?: number;
+  metadata?: Record<string, string>;
   mirror?: MirrorConfig;
 }
 
@@ -51,6 +53,8 @@ export class SimulatedStream {
   constructor(config: StreamConfig, createdMs: number) {
     this.config = config;
     this.createdMs = createdMs;
+    this.firstSequence = config.first_seq ?? 1;
+    this.lastSequence = this.firstSequence - 1;
   }
 
   /**
@@ -110,8 +114,9 @@ export class SimulatedStream {
   }
 
   state(withDeleted: boolean) {
+    const missing = this.lastSequence - this.firstSequence + 1 - this.messages.size;
     const deleted: number[] = [];
-    if (withDeleted) {
+    if (withDeleted && missing > 0) {
       for (let at = this.firstSequence; at <= this.lastSequence; at++)
         if (!this.messages.has(at)) deleted.push(at);
     }
@@ -121,7 +126,8 @@ export class SimulatedStream {
       // A stream that never held anything says 0.
       first_seq: this.lastSequence === 0 ? 0 : this.firstSequence,
       last_seq: this.lastSequence,
-      ...(withDeleted && deleted.length > 0 ? { deleted, num_deleted: deleted.length } : {}),
+      ...(missing > 0 ? { num_deleted: missing } : {}),
+      ...(deleted.length > 0 ? { deleted } : {}),
     };
   }
 }

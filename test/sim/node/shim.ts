@@ -92,6 +92,7 @@ export class SimulatedShim {
       state: () => states.current(),
       onFacts: () => states.poke(),
       onLost: onExit,
+      restart: (why) => onExit(new Error(why)),
       onWritten: () => undefined,
       logger,
     };

@@ -1,0 +1,39 @@
+import type { JetStreamManager, NatsConnection } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import { subjects } from '../../../shared/subjects.ts';
+import { replayLog } from '../log/open-log.ts';
+import { findStream, readLastMessage } from '../log/stream.ts';
+import { Database } from '../store/database.ts';
+import { mergeEntries, type Touched, touch, touchReplayed } from './overlay.ts';
+import type { MergeEntry } from './protocol.ts';
+
+/**
+ * What a mirror holds beyond the last record that it shares with the leader's log, as if it were an overlay on that record: the
+ * leader lost it and wrote on. Where they share nothing, that is all that the mirror holds.
+ * @param common the last record that both hold, 0 when there is none
+ */
+export async function forkedTail(
+  options: { connection: NatsConnection; manager: JetStreamManager; logger: Logger },
+  stream: string,
+  common: number,
+): Promise<MergeEntry[]> {
+  const { manager } = options;
+  const state = (await findStream(manager, stream))?.state;
+  const last = await readLastMessage(manager, stream, subjects.logRecords);
+  if (!state || !last) return [];
+  const database = new Database();
+  const touched = new Map<string, Touched>();
+  await replayLog(options, stream, state.first_seq, last.sequence, (record, sequence) => {
+    if (sequence > common) touchReplayed(database, record, touched);
+    database.apply(record, sequence);
+    database.store.show(record.lastRevision);
+  });
+  const { store } = database;
+  if (common < state.first_seq) {
+    // What is only stated again, because the records that held it are cleaned away, is part of it too.
+    for (const { entry } of store.range({ key: '', end: null, revision: store.visible })) {
+      if (!touched.has(entry.key)) touch(touched, entry.key, 0, 'client', Date.now());
+    }
+  }
+  return mergeEntries(store, touched);
+}

@@ -1,0 +1,127 @@
+import type { JetStreamManager, NatsConnection } from 'nats';
+import type { Logger } from '../../../shared/logger.ts';
+import { subjects } from '../../../shared/subjects.ts';
+import { FencedError, FencedPublisher } from '../log/fenced-publisher.ts';
+import { readRecord } from '../log/open-log.ts';
+import { createLogStream, findStream, readMessage } from '../log/stream.ts';
+import type { PeerLog, RawRecord } from './peer-log.ts';
+
+/** Bytes of records beyond the peer's end that are kept in memory while the log is made anew. */
+const keptBytesMax = 64 * 1024 * 1024;
+
+export interface RestoreOptions {
+  connection: NatsConnection;
+  manager: JetStreamManager;
+  /** The stream of this node's log, and its size limit in bytes. */
+  stream: string;
+  maxBytes: number;
+  /** The last good record of this node's log; its chain is null when there is no record. */
+  position: { sequence: number; chain: number | null };
+  /** Whether all of this node's log is good, and also what the peer holds. */
+  isPrefix: boolean;
+  /** The first and the last record of the peer's copy. */
+  peerFirst: number;
+  peerLast: number;
+  peerLog: PeerLog;
+  logger: Logger;
+}
+
+/**
+ * Gives a leader's log back what it lost, from its follower's mirror, record by record through the fence: so every record is
+ * checked by its chain before it is written, and a restore that is killed at any step goes on where it stopped, since what
+ * there is then is a shorter log.
+ *
+ * What is whole is only added to. A log that is damaged, or that ends before the first record which the peer still holds, is
+ * made anew: the peer's copy is the complete one, and it is not touched. Good records of ours beyond the peer's end are kept.
+ * @throws Error when the peer does not answer or lacks a record: it is tried again at its next hello
+ */
+export async function restoreLog(options: RestoreOptions): Promise<void> {
+  try {
+    await copyMissing(options);
+  } catch (error) {
+    if (!(error instanceof FencedError) || !options.isPrefix) throw error;
+    // nats-server has cut a damaged file, and yet takes nothing behind the cut.
+    options.logger.error({ err: error }, 'the log takes no record behind its last good one, it is made anew');
+    await copyMissing({ ...options, isPrefix: false });
+  }
+}
+
+async function copyMissing(options: RestoreOptions): Promise<void> {
+  const { connection, manager, stream, position, peerFirst, peerLast, logger } = options;
+  const adds = options.isPrefix && peerFirst <= position.sequence + 1;
+  const kept = adds ? [] : await ownTail(options);
+  if (!adds) await beginAnew(options);
+  const start = adds ? position : { sequence: peerFirst - 1, chain: null };
+  logger.warn({ stream, from: start.sequence + 1, to: peerLast, kept: kept.length }, 'the log is restored');
+  const publisher = new FencedPublisher({
+    connection,
+    manager,
+    stream,
+    subject: subjects.logRecords,
+    logger,
+  });
+  try {
+    const writer = new RecordWriter(stream, publisher, start.sequence, start.chain);
+    while (writer.sequence < peerLast) {
+      const records = await options.peerLog.read(writer.sequence + 1);
+      if (records.length === 0)
+        throw new Error(`the peer does not hold record ${writer.sequence + 1} either`);
+      for (const record of records) await writer.write(record);
+    }
+    for (const record of kept) await writer.write(record);
+  } finally {
+    publisher.stop();
+  }
+}
+
+/** Writes records at their own places, each checked against the one before it. */
+class RecordWriter {
+  readonly #stream: string;
+  readonly #publisher: FencedPublisher;
+  sequence: number;
+  #chain: number | undefined;
+
+  constructor(stream: string, publisher: FencedPublisher, sequence: number, chain: number | null) {
+    this.#stream = stream;
+    this.#publisher = publisher;
+    this.sequence = sequence;
+    this.#chain = sequence === 0 ? 0 : (chain ?? undefined);
+  }
+
+  async write({ sequence, bytes }: RawRecord): Promise<void> {
+    const { chain } = readRecord(this.#stream, sequence, bytes, this.#chain);
+    this.sequence = await this.#publisher.publish(bytes, this.sequence);
+    this.#chain = chain;
+  }
+}
+
+/** Good records of this node's log beyond the end of the peer's copy. */
+async function ownTail({
+  manager,
+  stream,
+  position,
+  peerLast,
+  peerLog,
+}: RestoreOptions): Promise<RawRecord[]> {
+  const tail: RawRecord[] = [];
+  if (position.sequence <= peerLast) return tail;
+  // They are worth something only behind a record that both hold.
+  const common = await readMessage(manager, stream, peerLast);
+  const [theirs] = await peerLog.read(peerLast, 1);
+  if (!common || !theirs?.bytes.equals(common)) return tail;
+  let size = 0;
+  for (let sequence = peerLast + 1; sequence <= position.sequence; sequence++) {
+    const bytes = await readMessage(manager, stream, sequence);
+    if (!bytes) return tail;
+    size += bytes.length;
+    if (size > keptBytesMax)
+      throw new Error(`record ${sequence} and more exist on this node only, too many to keep`);
+    tail.push({ sequence, bytes });
+  }
+  return tail;
+}
+
+async function beginAnew({ manager, stream, maxBytes, peerFirst }: RestoreOptions): Promise<void> {
+  if (await findStream(manager, stream)) await manager.streams.delete(stream);
+  await createLogStream(manager, { name: stream, subject: subjects.logRecords, maxBytes }, peerFirst);
+}

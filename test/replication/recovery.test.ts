@@ -1,0 +1,214 @@
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { streamManager } from '../../services/shim/log/owned-log.ts';
+import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
+import { type NodeFolders, type NodePair, startNodePair } from './node-pair.ts';
+
+/** What each node does when its disk lost something: all of the log, the end of it, or something in the middle. */
+const test = suite<{ pair: NodePair }>('recovery');
+
+test.before.each(async (context) => {
+  context.pair = await startNodePair();
+  await context.pair.follower.follows();
+});
+test.after.each(({ pair }) => pair.stop());
+
+async function write({ leader }: NodePair, prefix: string, count: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: 4 }, (_, lane) => writeLane(leader, `${prefix}/${lane}`, count / 4)),
+  );
+}
+
+async function writeLane(leader: NodePair['leader'], prefix: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await leader.put(`${prefix}/${i}`, `${prefix} ${i}`);
+}
+
+async function assertEqual({ leader, follower }: NodePair): Promise<string[]> {
+  await leader.until(({ logVerified }) => logVerified);
+  await follower.follows();
+  const sequence = leader.node.cluster.logSequence();
+  await until('the mirror is there', () => follower.node.cluster.logSequence() >= sequence);
+  const contents = await leader.contents();
+  assert.equal(await follower.contents(), contents);
+  return contents;
+}
+
+/** A copy of all that a node keeps, which can be put back later. */
+function backUp({ root }: NodeFolders): void {
+  cpSync(root, `${root}.backup`, { recursive: true });
+}
+
+function putBack({ root }: NodeFolders): void {
+  rmSync(root, { recursive: true });
+  cpSync(`${root}.backup`, root, { recursive: true });
+}
+
+function lose({ root }: NodeFolders): void {
+  rmSync(root, { recursive: true });
+}
+
+/** It is another boot: what was verified in the last one counts no more. */
+function forgetBoot({ root }: NodeFolders): void {
+  rmSync(join(root, 'shim.json'));
+}
+
+/** The file that holds the records of a node's log: they are few enough for one. */
+function recordsFile({ store }: NodeFolders): string {
+  const folder = join(store, 'jetstream', '$G', 'streams', 'TWONODE_LOG_1', 'msgs');
+  return join(folder, readdirSync(folder).find((name) => name.endsWith('.blk')) ?? '');
+}
+
+/** Resolves when it is so; looked at again and again. */
+async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`still not so: ${what}`);
+    await setImmediate();
+  }
+}
+
+async function recordsOf({ servers }: NodePair, name: 'node-a' | 'node-b'): Promise<number> {
+  const connection = await servers.connect(name, 'services');
+  const info = await findStream(await streamManager(connection), 'TWONODE_LOG_1');
+  await connection.close();
+  return info?.state.messages ?? 0;
+}
+
+async function streamsOf({ servers }: NodePair, name: 'node-a' | 'node-b'): Promise<string[]> {
+  const connection = await servers.connect(name, 'services');
+  const streams = await findLogStreams(await streamManager(connection));
+  await connection.close();
+  return streams;
+}
+
+test('a leader that lost its disk takes the whole log from its follower before it leads', async ({
+  pair,
+}) => {
+  await write(pair, '/before', 200);
+  const before = await assertEqual(pair);
+  pair.link.set(true);
+  await pair.changeStore('node-a', lose);
+  const refusal = await pair.leader.put('/early', 'x').then(
+    () => 'answered',
+    (error: Error) => error.message,
+  );
+  assert.match(refusal, 'write refused');
+  pair.link.set(false);
+  assert.equal(await assertEqual(pair), before);
+  await pair.follower.put('/after', 'x');
+  assert.is((await assertEqual(pair)).length, before.length + 1);
+});
+
+test('a leader that came back with an older log takes what it lacks before it leads', async ({ pair }) => {
+  await write(pair, '/before', 40);
+  await pair.changeStore('node-a', backUp);
+  await write(pair, '/lost', 200);
+  const before = await assertEqual(pair);
+  await pair.changeStore('node-a', (folders) => {
+    putBack(folders);
+    forgetBoot(folders);
+  });
+  assert.equal(await assertEqual(pair), before);
+});
+
+test('a restore that is killed at any step goes on where it stopped', async ({ pair }) => {
+  await write(pair, '/before', 600);
+  const before = await assertEqual(pair);
+  const records = await recordsOf(pair, 'node-b');
+  pair.link.set(true);
+  await pair.changeStore('node-a', lose);
+  for (const part of [0.1, 0.4, 0.7]) {
+    pair.link.set(false);
+    await until(`${part} is restored`, async () => (await recordsOf(pair, 'node-a')) > records * part);
+    await pair.leader.kill();
+    assert.is(pair.leader.node.facts().logVerified, false);
+  }
+  assert.equal(await assertEqual(pair), before);
+});
+
+for (const [damage, change] of [
+  ['cut off', (bytes: Buffer) => bytes.subarray(0, Math.floor(bytes.length * 0.6))],
+  [
+    'changed in the middle',
+    (bytes: Buffer) => Buffer.from(bytes).fill(7, bytes.length >> 1, (bytes.length >> 1) + 99),
+  ],
+] as const) {
+  for (const node of ['node-a', 'node-b'] as const) {
+    test(`a log whose file is ${damage} on ${node} is mended from the other`, async ({ pair }) => {
+      await write(pair, '/before', 80);
+      const before = await assertEqual(pair);
+      await pair.changeStore(node, (folders) => {
+        const file = recordsFile(folders);
+        writeFileSync(file, change(readFileSync(file)));
+        forgetBoot(folders);
+      });
+      assert.equal(await assertEqual(pair), before);
+      await pair.follower.put('/after', 'x');
+      await assertEqual(pair);
+    });
+  }
+}
+
+/** The leader forgets what it wrote last, and writes on without its follower, which keeps it. */
+async function fork(pair: NodePair): Promise<void> {
+  for (const key of ['/both', '/lost', '/deleted']) await pair.leader.put(key, 'before');
+  await assertEqual(pair);
+  await pair.changeStore('node-a', backUp);
+  for (const key of ['/both', '/lost', '/new']) await pair.leader.put(key, 'kept by the follower');
+  await pair.leader.delete('/deleted');
+  await assertEqual(pair);
+  pair.link.set(true);
+  // Within the same boot it finds its verified point, and leads alone.
+  await pair.changeStore('node-a', putBack);
+  await pair.leader.put('/both', 'of the leader');
+  await pair.follower.isAlone();
+}
+
+async function assertMerged(pair: NodePair): Promise<void> {
+  await assertEqual(pair);
+  const now = pair.leader.now();
+  assert.is(now.get('/both'), 'of the leader');
+  assert.is(now.get('/lost'), 'kept by the follower');
+  assert.is(now.get('/new'), 'kept by the follower');
+  assert.not(now.has('/deleted'));
+  const conflicts = pair.leader.node.database.conflicts.map(({ key, follower }) => `${key} ${follower}`);
+  assert.equal(conflicts, ['/both kept by the follower']);
+  assert.equal(await streamsOf(pair, 'node-b'), ['TWONODE_LOG_2']);
+}
+
+test('what an older leader wrote on its own, and what its follower kept, is merged', async ({ pair }) => {
+  await fork(pair);
+  const revision = pair.follower.node.database.store.visible;
+  await pair.follower.put('/alone', 'of the follower');
+  pair.link.set(false);
+  await assertMerged(pair);
+  assert.is(pair.leader.now().get('/alone'), 'of the follower');
+  // Two histories have used the same revisions: neither shows them any more.
+  assert.ok(pair.leader.node.database.store.compacted > revision);
+});
+
+const steps: [string, (pair: NodePair) => boolean | Promise<boolean>][] = [
+  ['the new copy is begun', async (pair) => (await streamsOf(pair, 'node-b')).length === 2],
+  ['the leader has merged', ({ leader }) => leader.now().has('/new')],
+];
+for (const [step, isThere] of steps) {
+  test(`a follower that is killed when ${step} goes on with the repair`, async ({ pair }) => {
+    await fork(pair);
+    pair.link.set(false);
+    await until(step, () => isThere(pair));
+    await pair.follower.kill();
+    await assertMerged(pair);
+  });
+}
+
+test('a follower that lost its disk gets a full copy', async ({ pair }) => {
+  await write(pair, '/before', 200);
+  const before = await assertEqual(pair);
+  await pair.changeStore('node-b', lose);
+  assert.equal(await assertEqual(pair), before);
+});
+
+test.run();
