@@ -228,10 +228,10 @@ test('a mirror with a hole is copied anew beside the old one, which is removed t
 });
 
 /** Puts a stream in the mirror's place that holds the same records, but the newest, which no longer checks. */
-async function spoilMirror({ servers }: NodePair): Promise<number> {
+async function spoilMirror({ servers }: NodePair): Promise<string> {
   const connection = await servers.connect('node-b', 'services');
   const manager = await streamManager(connection);
-  const name = logStream(1);
+  const [name = ''] = await findLogStreams(manager);
   const { state } = await manager.streams.info(name);
   const records: Uint8Array[] = [];
   for (let seq = 1; seq <= state.last_seq; seq++)
@@ -239,10 +239,10 @@ async function spoilMirror({ servers }: NodePair): Promise<number> {
   const spoilt = Buffer.from(records.pop() ?? []);
   spoilt[spoilt.length - 1] = (spoilt[spoilt.length - 1] ?? 0) ^ 1;
   await manager.streams.delete(name);
-  await manager.streams.add({ name, subjects: ['test.spoilt'] });
-  for (const record of [...records, spoilt]) await connection.request('test.spoilt', record);
+  await manager.streams.add({ name, subjects: [subjects.logRecords] });
+  for (const record of [...records, spoilt]) await connection.request(subjects.logRecords, record);
   await connection.close();
-  return state.last_seq;
+  return `record ${state.last_seq} of ${name}`;
 }
 
 test('a follower whose mirror cannot be read says so and goes on with a new copy', async ({ pair }) => {
@@ -251,10 +251,9 @@ test('a follower whose mirror cannot be read says so and goes on with a new copy
   await assertEqual(pair);
   link.set(true);
   await follower.close();
-  const sequence = await spoilMirror(pair);
+  const record = await spoilMirror(pair);
   await follower.open();
-  const expected = `record ${sequence} of TWONODE_LOG_1 cannot be used: its checksum is wrong`;
-  assert.is(follower.node.facts().failure, expected);
+  assert.is(follower.node.facts().failure, `${record} cannot be used: its checksum is wrong`);
   link.set(false);
   await assertEqual(pair);
   assert.is(follower.node.facts().failure, null);
