@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -221,6 +223,11 @@ test('TLS with client certificates', async ({ server, port }) => {
   assert.ok(refused?.code === status.UNAVAILABLE || refused?.code === status.DEADLINE_EXCEEDED);
   known.close();
   unknown.close();
+  // One that never begins its handshake does not hold up a stop.
+  const silent = connect(securePort, '127.0.0.1');
+  silent.on('error', () => undefined);
+  await once(silent, 'connect');
+  await server.stop(100);
   rmSync(folder, { recursive: true });
 });
 

@@ -6,7 +6,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { ListenOptions } from 'node:net';
+import type { ListenOptions, Socket } from 'node:net';
 import { etcdErrors } from '../errors.ts';
 import type { Service, StreamCall } from '../transport.ts';
 import { keepAlive, keepalive } from './keepalive.ts';
@@ -49,6 +49,7 @@ export class GrpcServer {
   readonly #services: ReadonlySet<string>;
   readonly #options: GrpcServerOptions;
   readonly #listeners: Http2Server[] = [];
+  readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #streamCalls = new Set<StreamCall>();
 
@@ -79,12 +80,17 @@ export class GrpcServer {
   ): Promise<void> {
     const server = tls ? createSecureServer({ ...http2Options, ...tls }) : createServer(http2Options);
     this.#listeners.push(server);
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     server.on('session', (session) => this.#serveSession(session));
     server.on('stream', (stream, headers) => this.#serveStream(stream, headers));
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(address, () => {
         server.off('error', reject);
+        server.on('error', (error) => this.#options.onFault('accept', error));
         resolve();
       });
     });
@@ -99,7 +105,8 @@ export class GrpcServer {
     for (const call of [...this.#streamCalls]) call.end(etcdErrors.stopped());
     for (const session of [...this.#sessions]) session.close();
     const limit = setTimeout(() => {
-      for (const session of this.#sessions) session.destroy();
+      // Not the sessions: a connection within its TLS handshake has none yet.
+      for (const socket of this.#sockets) socket.destroy();
     }, limitMs);
     await Promise.all(closed);
     clearTimeout(limit);
