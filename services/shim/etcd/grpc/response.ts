@@ -24,7 +24,7 @@ export function sendHeaders(stream: ServerHttp2Stream): void {
 
 /** What is listened for when the message is on its way. */
 function sendOk(this: ServerHttp2Stream): void {
-  this.sendTrailers(okTrailers);
+  sendTrailers(this, okTrailers);
 }
 
 /** Answers a call with its one message and the outcome OK. */
@@ -54,11 +54,15 @@ export function writeMessage(stream: ServerHttp2Stream, message: Uint8Array, sen
 /** Sends an outcome behind the messages, and lets the client send no more. */
 export function endWith(stream: ServerHttp2Stream, outcome: Outcome): void {
   stream.on('wantTrailers', () => {
-    stream.sendTrailers(trailersOf(outcome));
-    // Node sends them in the next turn; a reset must come behind them.
-    setImmediate(stopReading, stream);
+    sendTrailers(stream, trailersOf(outcome));
   });
   stream.end();
+}
+
+function sendTrailers(stream: ServerHttp2Stream, trailers: Record<string, string>): void {
+  stream.sendTrailers(trailers);
+  // Node sends them in the next turn; a reset must come behind them.
+  if (!stream.readableEnded) setImmediate(stopReading, stream);
 }
 
 function trailersOf({ code, text }: Outcome): Record<string, string> {

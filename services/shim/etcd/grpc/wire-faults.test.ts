@@ -117,6 +117,14 @@ for (const method of ['Same', 'Each']) {
   });
 }
 
+test('a client that does not end its call is let go when it is answered', async ({ client }) => {
+  const stream = client.open('Same');
+  const answer = answerOf(stream);
+  stream.write(framed('x'));
+  const { messages, code } = await answer;
+  assert.equal([messages, code], [['x'], '0']);
+});
+
 test('a call without its request, and one with two', async ({ client }) => {
   assert.is((await client.send('Same', Buffer.alloc(0))).code, String(status.INTERNAL));
   const two = await client.send('Hang', Buffer.concat([framed('one'), framed('two')]));
