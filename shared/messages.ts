@@ -75,6 +75,8 @@ export const stateSchema = z.object({
   epoch: z.number().int().nonnegative(),
   /** The newest revision that readers on this node may see. */
   revision: z.number().int().nonnegative(),
+  /** Conflicts of merges that nobody has ended, but routine ones. */
+  conflicts: z.number().int().nonnegative().default(0),
   peer: peerViewSchema,
   /** Counts the state messages since the shim started. */
   seq: z.number().int().nonnegative(),

@@ -21,6 +21,7 @@ function said(node: 'node-a' | 'node-b', state: NodeState, more: Partial<StateMe
     warnings: [],
     epoch: 1,
     revision: 7,
+    conflicts: 0,
     peer: { node: peer, state: 'Impaired', reason: null, heard: false, age_ms: null },
     seq: 1,
     ttl_ms: 3000,

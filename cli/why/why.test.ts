@@ -162,6 +162,7 @@ test('of the present state it says what kubectl would print', async () => {
     warnings: [],
     epoch: 1,
     revision: 1,
+    conflicts: 0,
     peer: { node: 'node-a', state: 'Impaired', reason: null, heard: false, age_ms: null },
     seq: 1,
     ttl_ms: 3_000,

@@ -64,10 +64,21 @@ export function registerStoreMetrics(registry: Registry, backend: Backend): void
   gauge('etcd_debugging_mvcc_compact_revision', 'The compact revision.', () => store().compacted);
   gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.', () => watches.size);
   gauge('etcd_debugging_mvcc_slow_watcher_total', 'Watchers whose client is behind.', () => watches.behind);
+  const conflicts = () => backend.database.conflicts;
   gauge(
     'twonode_conflicts',
-    'Conflicts of merges that are recorded in the log.',
-    () => backend.database.conflicts.length,
+    'Conflicts that nobody has ended, but routine ones.',
+    () => conflicts().forPeople,
+  );
+  gauge(
+    'twonode_conflicts_routine',
+    'Conflicts over what controllers rewrite anyway.',
+    () => conflicts().size - conflicts().forPeople,
+  );
+  counter(
+    'twonode_conflicts_evicted_total',
+    'Conflicts that are no longer kept because there were too many.',
+    () => conflicts().evicted,
   );
   alarmGauge(registry, backend);
 }

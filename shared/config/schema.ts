@@ -77,6 +77,13 @@ const datastoreSchema = z.strictObject({
   ackTimeout: duration(10, 60_000)
     .prefault('500ms')
     .describe('how long a write waits for the peer before the node goes on alone'),
+  conflictPolicy: z
+    .enum(['leader-wins', 'newest-wins', 'manual'])
+    .default('leader-wins')
+    .describe(
+      'which version of a key that both nodes changed while apart stays; the other one is kept as a conflict. ' +
+        'newest-wins needs clocks that agree within 1 s; manual = the leader’s, until a person decides',
+    ),
   quotaBackendBytes: z
     .int()
     .min(16 * 1024 * 1024)

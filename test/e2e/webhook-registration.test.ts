@@ -27,6 +27,7 @@ const restricted: StateMessage = {
   warnings: [],
   epoch: 1,
   revision: 1,
+  conflicts: 0,
   peer: { node: 'node-a', state: 'Impaired', reason: null, heard: false, age_ms: null },
   seq: 1,
   ttl_ms: 60_000,

@@ -53,6 +53,7 @@ const leaderState: StateMessage = {
   warnings: [],
   epoch: 7,
   revision: 12,
+  conflicts: 0,
   peer: { node: 'node-b', state: null, reason: null, heard: true, age_ms: null },
   seq: 1,
   ttl_ms: 60_000,

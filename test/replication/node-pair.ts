@@ -102,6 +102,8 @@ export class RunningNode {
   #connection: NatsConnection | null = null;
   #node: ShimNode | null = null;
   #supposed: NodeState | null = null;
+  /** What the prober would have measured: the peer's clock minus this node's. */
+  clockOffsetMs: number | null = 0;
   readonly #waiting = new Set<() => void>();
   #restarting: Promise<void> = Promise.resolve();
 
@@ -200,6 +202,7 @@ export class RunningNode {
       reasonSinceMs: 0,
       warnings: [],
       peer,
+      clockOffsetMs: this.clockOffsetMs,
     };
   }
 

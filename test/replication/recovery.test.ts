@@ -174,7 +174,9 @@ async function assertMerged(pair: NodePair): Promise<void> {
   assert.is(now.get('/lost'), 'kept by the follower');
   assert.is(now.get('/new'), 'kept by the follower');
   assert.not(now.has('/deleted'));
-  const conflicts = pair.leader.node.database.conflicts.map(({ key, follower }) => `${key} ${follower}`);
+  const conflicts = [...pair.leader.node.database.conflicts].map(
+    ({ key, follower }) => `${key} ${follower.value}`,
+  );
   assert.equal(conflicts, ['/both kept by the follower']);
   assert.equal(await streamsOf(pair, 'node-b'), ['TWONODE_LOG_2']);
 }

@@ -74,7 +74,7 @@ test('alone, the follower goes on in a band of its own; at healing it is merged 
   assert.not(now.has('/registry/leases/kube-system/x'));
   assert.is(bandOf(leader.node.database.store.visible), 2);
   for (const { node } of [leader, follower]) {
-    const conflicts = node.database.conflicts.map(({ key, follower: value }) => `${key} ${value}`);
+    const conflicts = [...node.database.conflicts].map(({ key, follower }) => `${key} ${follower.value}`);
     assert.equal(conflicts.sort(), ['/both follower', '/deleted-there kept by the follower']);
   }
 });
@@ -168,14 +168,14 @@ test('what the leader changed meanwhile is no base, even if the mirror has it wh
   await follower.open();
   await assertEqual(pair);
   assert.is(leader.now().get('/based'), 'leader');
-  assert.ok(leader.node.database.conflicts.some(({ key }) => key === '/based'));
+  assert.ok([...leader.node.database.conflicts].some(({ key }) => key === '/based'));
 });
 
 test('a merge that is cut off goes on at the next meeting, and takes its own changes for no conflict', async ({
   pair,
 }) => {
   const { leader, follower, link } = pair;
-  const conflicts = leader.node.database.conflicts.length;
+  const conflicts = leader.node.database.conflicts.size;
   for (let round = 0; round < 5; round++) {
     link.set(true);
     await follower.isAlone();
@@ -198,7 +198,7 @@ test('a merge that is cut off goes on at the next meeting, and takes its own cha
     assert.is(leader.now().get('/cut/0'), `round ${round}`);
     assert.is(leader.now().get('/cut/1'), `after ${round}`);
   }
-  assert.is(leader.node.database.conflicts.length, conflicts);
+  assert.is(leader.node.database.conflicts.size, conflicts);
 });
 
 test('a leader that restarts begins the next epoch, and the follower joins it', async ({ pair }) => {

@@ -163,8 +163,9 @@ function valuesOf(data: Buffer): string[] {
     if (entry.kind === 'version') return [keyValueOf(entry.version)];
     if (entry.kind !== 'conflict') return [];
     const { key, leader, follower } = entry.conflict;
-    const alone = `${key}=${follower === null ? null : Buffer.from(follower).toString()}`;
-    return leader ? [alone, keyValueOf(leader)] : [alone];
+    return [leader, follower].map(
+      ({ deleted, value }) => `${key}=${deleted ? null : Buffer.from(value).toString()}`,
+    );
   });
 }
 

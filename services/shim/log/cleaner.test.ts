@@ -6,7 +6,7 @@ import { Database } from '../store/database.ts';
 import { readKeyValue } from '../store/key-value.ts';
 import { LogCleaner } from './cleaner.ts';
 import { GroupCommit } from './group-commit.ts';
-import { decodeRecord, type Entry } from './record.ts';
+import { type Conflict, decodeRecord, type Entry } from './record.ts';
 import { RecordIndex } from './record-index.ts';
 
 const test = suite('log cleaning');
@@ -154,6 +154,14 @@ test('a deletion that is cleaned later does not let its key rise again', async (
   assert.is(replayed().store.size.keys, 1);
 });
 
+function conflict(id: string): Conflict {
+  const side = (node: string) => {
+    return { node, deleted: false, value: Buffer.from(node), omittedBytes: 0, revision: 3, timeMs: 1 };
+  };
+  const rest = { policy: 'manual', winner: 'leader', routine: false, foundMs: 2 } as const;
+  return { id, key: id, ...rest, leader: side('a'), follower: side('b') };
+}
+
 test('leases, epochs, merges and conflicts are stated again', async () => {
   const { database, cleaner, commit, put, compact, replayed } = setUp();
   const rest: Entry[] = [
@@ -161,7 +169,11 @@ test('leases, epochs, merges and conflicts are stated again', async () => {
     { kind: 'lease-grant', id: 7n, ttlSeconds: 60 },
     { kind: 'lease-grant', id: 8n, ttlSeconds: 60 },
     { kind: 'merged', overlay: 'o', position: 9 },
-    { kind: 'conflict', conflict: { key: 'c', leader: null, follower: Buffer.from('f'), followerTimeMs: 1 } },
+    { kind: 'conflict', conflict: conflict('open') },
+    { kind: 'conflict', conflict: conflict('ended') },
+    { kind: 'conflict-end', id: 'ended', how: 'dropped' },
+    { kind: 'overlay', id: 'begun', baseSequence: 0 },
+    { kind: 'judged', key: 'j', position: 7, revision: -1 },
   ];
   for (const entry of rest) database.applyEntry(entry);
   await commit.append(rest);
@@ -176,7 +188,9 @@ test('leases, epochs, merges and conflicts are stated again', async () => {
   assert.equal(again.store.leasedKeys(7n), ['k']);
   assert.equal(again.epochs, database.epochs);
   assert.equal([...again.merged], [['o', 9]]);
-  assert.is(again.conflicts.length, 1);
+  assert.equal([...again.conflicts], [conflict('open')]);
+  assert.is(again.mergingOverlay, 'begun');
+  assert.equal([...again.judged], [['j', { position: 7, revision: -1 }]]);
 });
 
 test('nothing is purged before the follower has the whole', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../shared/logger.ts';
 import type { Database } from '../store/database.ts';
 import { entryBytes, type GroupCommit } from './group-commit.ts';
-import type { Conflict, Entry } from './record.ts';
+import type { Entry } from './record.ts';
 import type { LogCut, RecordIndex } from './record-index.ts';
 
 /** Bytes of versions that are stated again in one step; writes go on in between. */
@@ -118,7 +118,7 @@ export class LogCleaner {
   async #cutOnce(): Promise<boolean> {
     const { database, records, quotaBytes } = this.#options;
     if (this.#pending) return this.#purge(this.#pending);
-    if (database.isMerging || !(await this.#isWorthIt())) return false;
+    if (!(await this.#isWorthIt())) return false;
     const room = quotaBytes * cutPart;
     const bytesMax = this.#liveBytes() <= room ? Number.POSITIVE_INFINITY : room;
     const cut = records.cut(database.store.compacted, bytesMax);
@@ -139,8 +139,7 @@ export class LogCleaner {
   #liveBytes(): number {
     const { database } = this.#options;
     const { bytes, versions } = database.store.size;
-    const rest = [...restOf(database), ...database.conflicts.map(conflictEntry)];
-    return bytes + versions * versionOverheadBytes + sizeOf(rest);
+    return bytes + versions * versionOverheadBytes + sizeOf(restOf(database)) + sizeOf(mergesOf(database));
   }
 
   async #clean(cut: LogCut): Promise<{ cut: number; saidAt: number }> {
@@ -189,11 +188,7 @@ export class LogCleaner {
     const { database, commit } = this.#options;
     const sequence = commit.position.sequence + 1;
     await commit.append(restOf(database));
-    for (const step of stepsOf(database.conflicts)) {
-      // One that was dropped meanwhile must not come back.
-      const there = step.filter((conflict) => database.conflicts.includes(conflict));
-      await commit.append(there.map(conflictEntry));
-    }
+    for (const step of stepsOf(mergesOf(database))) await commit.append(step);
     this.#restStatedAt = sequence;
   }
 
@@ -206,7 +201,34 @@ export class LogCleaner {
   }
 }
 
-/** What is no version and is needed too, but for the conflicts, which may be large. */
+/**
+ * The conflicts that are open, and how far a merge has come that was begun and not ended. It looks only when it is asked for
+ * the next one: what has ended meanwhile must not be stated again.
+ */
+function* mergesOf(database: Database): Generator<Entry> {
+  for (const conflict of database.conflicts) yield { kind: 'conflict', conflict };
+  const { mergingOverlay } = database;
+  if (mergingOverlay === null) return;
+  yield { kind: 'overlay', id: mergingOverlay, baseSequence: 0 };
+  for (const [key, what] of database.judged) yield { kind: 'judged', key, ...what };
+}
+
+/** In records of about {@link stepBytes}. */
+function* stepsOf(entries: Iterable<Entry>): Generator<Entry[]> {
+  let step: Entry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    step.push(entry);
+    bytes += entryBytes(entry);
+    if (bytes < stepBytes) continue;
+    yield step;
+    step = [];
+    bytes = 0;
+  }
+  if (step.length > 0) yield step;
+}
+
+/** What is no version and is needed too, but for the merges, which may be large. */
 function restOf(database: Database): Entry[] {
   return [
     ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
@@ -216,25 +238,8 @@ function restOf(database: Database): Entry[] {
   ];
 }
 
-function conflictEntry(conflict: Conflict): Entry {
-  return { kind: 'conflict', conflict };
-}
-
-function sizeOf(entries: Entry[]): number {
-  return entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-}
-
-/** The conflicts in steps of about {@link stepBytes}. */
-function stepsOf(conflicts: readonly Conflict[]): Conflict[][] {
-  const steps: Conflict[][] = [];
-  let bytes = stepBytes;
-  for (const conflict of conflicts) {
-    if (bytes >= stepBytes) {
-      steps.push([]);
-      bytes = 0;
-    }
-    steps[steps.length - 1]?.push(conflict);
-    bytes += entryBytes(conflictEntry(conflict));
-  }
-  return steps;
+function sizeOf(entries: Iterable<Entry>): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
 }

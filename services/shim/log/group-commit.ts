@@ -1,7 +1,7 @@
 import type { Logger } from '../../../shared/logger.ts';
 import type { Store } from '../store/store.ts';
 import { FencedError } from './fenced-publisher.ts';
-import { chainOf, type Entry, encodeRecord } from './record.ts';
+import { chainOf, conflictBytes, type Entry, encodeRecord } from './record.ts';
 
 /** Bytes of entries at which a record is closed; the server's max_payload must be well above (8 MiB). */
 const recordBytesMax = 4 * 1024 * 1024;
@@ -211,7 +211,7 @@ export class GroupCommit {
   }
 }
 
-/** About what an entry takes in its record; less where its fields are small. */
+/** About how many bytes an entry takes in its record. */
 export function entryBytes(entry: Entry): number {
   switch (entry.kind) {
     case 'revision':
@@ -219,7 +219,9 @@ export function entryBytes(entry: Entry): number {
     case 'version':
       return entry.version.length + 24;
     case 'conflict':
-      return (entry.conflict.leader?.length ?? 0) + (entry.conflict.follower?.length ?? 0) + 64;
+      return conflictBytes(entry.conflict);
+    case 'judged':
+      return entry.key.length + 32;
     default:
       return 64;
   }

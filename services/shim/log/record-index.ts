@@ -35,6 +35,18 @@ export class RecordIndex {
     return { sequence: this.#first + count, revision: this.#lastRevisions[count - 1] as number };
   }
 
+  /** Sequence of the first record that goes up to this revision; null when none does. */
+  reaching(revision: number): number | null {
+    let low = 0;
+    let high = this.#lastRevisions.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#lastRevisions[middle] as number) < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#lastRevisions.length ? this.#first + low : null;
+  }
+
   /** Forgets the records before `sequence`. */
   forget(sequence: number): void {
     const gone = Math.min(Math.max(sequence - this.#first, 0), this.#bytes.length);

@@ -19,8 +19,26 @@ const entries: Entry[] = [
   { kind: 'cleaned', sequence: 77 },
   {
     kind: 'conflict',
-    conflict: { key: '/k\u00ff', leader: null, follower: bytes('x'), followerTimeMs: 1.7e12 },
+    conflict: {
+      id: '0a1b2c3d4e',
+      key: '/k\u00ff',
+      policy: 'newest-wins',
+      winner: 'follower',
+      routine: true,
+      foundMs: 1.7e12,
+      leader: { node: 'a', deleted: true, value: bytes(''), omittedBytes: 0, revision: 0, timeMs: 0 },
+      follower: {
+        node: 'b',
+        deleted: false,
+        value: bytes('x'),
+        omittedBytes: 9,
+        revision: 2 ** 33 + 1,
+        timeMs: 1.7e12,
+      },
+    },
   },
+  { kind: 'judged', key: '/k\u00ff', position: 2 ** 33 + 1, revision: -1 },
+  { kind: 'conflict-end', id: '0a1b2c3d4e', how: 'evicted' },
 ];
 const record = {
   previousChain: 0,

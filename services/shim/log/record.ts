@@ -18,16 +18,49 @@ const magic = 0x4e54; // "TN"
 export type Cause = 'client' | 'lease-expiry' | 'merge';
 const causes: readonly Cause[] = ['client', 'lease-expiry', 'merge'];
 
-/** What the two nodes wrote under one key while apart, when the merge took the leader's. Null is a deletion. */
-export interface Conflict {
-  key: string;
-  /** The leader's encoded KeyValue, which stays, or null. */
-  leader: Uint8Array | null;
-  /** The value that the follower wrote, or null. */
-  follower: Uint8Array | null;
-  /** When the follower wrote it, in ms since the Unix epoch. */
-  followerTimeMs: number;
+/** How a merge decides between the two versions of a key that both nodes changed while apart (docs/conflicts.md). */
+export const conflictPolicies = ['leader-wins', 'newest-wins', 'manual'] as const;
+export type ConflictPolicy = (typeof conflictPolicies)[number];
+
+/** What one node made of a key on which both disagree. */
+export interface ConflictSide {
+  node: string;
+  deleted: boolean;
+  /** Empty for a deletion, and where {@link ConflictSide.omittedBytes} are left out. */
+  value: Uint8Array;
+  /** Bytes of a value that is too large to stand here beside the other one: it is the one that the log holds. */
+  omittedBytes: number;
+  /** The key's mod revision on that node; 0: not known (a deletion that is compacted). */
+  revision: number;
+  /** When it was written, in ms since the Unix epoch by that node's clock; 0: not known. */
+  timeMs: number;
 }
+
+/** A key that both nodes changed while apart. Exactly one of its two versions is in the log. */
+export interface Conflict {
+  /** The same overlay and key always give the same id. */
+  id: string;
+  key: string;
+  /** What decided. `manual`: nobody has yet, and the leader's stays meanwhile. */
+  policy: ConflictPolicy;
+  /** Whose version is in the log. */
+  winner: 'leader' | 'follower';
+  /** Controllers rewrite it anyway: hidden from people by default. */
+  routine: boolean;
+  /** When the merge found it, in ms since the Unix epoch by the leader's clock. */
+  foundMs: number;
+  leader: ConflictSide;
+  follower: ConflictSide;
+}
+
+/** About how many bytes a conflict takes in the log, and in memory. */
+export function conflictBytes({ key, leader, follower }: Conflict): number {
+  return key.length + leader.value.length + follower.value.length + 192;
+}
+
+/** How a conflict came to its end: a person took the other version or kept the one in the log, or there were too many. */
+export const conflictEnds = ['applied', 'dropped', 'evicted'] as const;
+export type ConflictEnd = (typeof conflictEnds)[number];
 
 /** One thing that happened, in the order of the log. */
 export type Entry =
@@ -44,7 +77,13 @@ export type Entry =
   | { kind: 'overlay'; id: string; baseSequence: number }
   /** All of the overlay up to this revision of its own is merged. */
   | { kind: 'merged'; overlay: string; position: number }
+  /**
+   * The merge has dealt with a key of the overlay, up to the overlay's revision `position`. The follower's version of it now
+   * stands in the log at `revision`: 0 as a deletion, -1 not at all.
+   */
+  | { kind: 'judged'; key: string; position: number; revision: number }
   | { kind: 'conflict'; conflict: Conflict }
+  | { kind: 'conflict-end'; id: string; how: ConflictEnd }
   /** A version stated once more, because the record that held it is cleaned away. `end`: the revision that ended it, or 0. */
   | { kind: 'version'; version: Uint8Array; end: number }
   /** All that records before this sequence held, and that is still needed, is stated again by now. */
@@ -83,10 +122,13 @@ const kinds = {
   jump: 6,
   overlay: 7,
   merged: 8,
-  conflict: 9,
+  // 9 was a conflict without id and policy, before 0.1.
   version: 10,
   cleaned: 11,
   alarm: 12,
+  judged: 13,
+  conflict: 14,
+  'conflict-end': 15,
 } as const satisfies Record<Entry['kind'], number>;
 
 /** Encodes a record; its chain is computed and stands in the result's bytes 4 to 8, see {@link chainOf}. */
@@ -154,11 +196,17 @@ function writeEntry(writer: Writer, entry: Entry): void {
       writer.latin1(entry.overlay);
       writer.varint(entry.position);
       return;
+    case 'judged':
+      writer.latin1(entry.key);
+      writer.varint(entry.position);
+      writer.varint(entry.revision + 1);
+      return;
     case 'conflict':
-      writer.latin1(entry.conflict.key);
-      writeOptional(writer, entry.conflict.leader);
-      writeOptional(writer, entry.conflict.follower);
-      writer.varint(entry.conflict.followerTimeMs);
+      writeConflict(writer, entry.conflict);
+      return;
+    case 'conflict-end':
+      writer.latin1(entry.id);
+      writer.varint(conflictEnds.indexOf(entry.how));
       return;
     case 'version':
       writer.varint(entry.end);
@@ -174,9 +222,21 @@ function writeEntry(writer: Writer, entry: Entry): void {
   }
 }
 
-function writeOptional(writer: Writer, bytes: Uint8Array | null): void {
-  writer.byte(bytes ? 1 : 0);
-  if (bytes) writer.bytes(bytes);
+function writeConflict(writer: Writer, conflict: Conflict): void {
+  writer.latin1(conflict.id);
+  writer.latin1(conflict.key);
+  writer.varint(conflictPolicies.indexOf(conflict.policy));
+  writer.byte(conflict.winner === 'follower' ? 1 : 0);
+  writer.byte(conflict.routine ? 1 : 0);
+  writer.varint(conflict.foundMs);
+  for (const side of [conflict.leader, conflict.follower]) {
+    writer.latin1(side.node);
+    writer.byte(side.deleted ? 1 : 0);
+    writer.bytes(side.value);
+    writer.varint(side.omittedBytes);
+    writer.varint(side.revision);
+    writer.varint(side.timeMs);
+  }
 }
 
 /**
@@ -238,15 +298,17 @@ function readEntry(reader: Reader): Entry {
       return { kind: 'overlay', id: readText(fields), baseSequence: fields.varint() };
     case kinds.merged:
       return { kind: 'merged', overlay: readText(fields), position: fields.varint() };
+    case kinds.judged: {
+      const [key, position] = [readText(fields), fields.varint()];
+      return { kind: 'judged', key, position, revision: fields.varint() - 1 };
+    }
     case kinds.conflict:
+      return { kind: 'conflict', conflict: readConflict(fields) };
+    case kinds['conflict-end']:
       return {
-        kind: 'conflict',
-        conflict: {
-          key: readText(fields),
-          leader: readOptional(fields),
-          follower: readOptional(fields),
-          followerTimeMs: fields.varint(),
-        },
+        kind: 'conflict-end',
+        id: readText(fields),
+        how: conflictEnds[fields.varint()] ?? 'dropped',
       };
     case kinds.version:
       return { kind: 'version', end: fields.varint(), version: fields.bytes() };
@@ -268,6 +330,26 @@ function readText(reader: Reader): string {
   return reader.bytes().toString('latin1');
 }
 
-function readOptional(reader: Reader): Uint8Array | null {
-  return reader.byte() === 1 ? reader.bytes() : null;
+function readConflict(reader: Reader): Conflict {
+  return {
+    id: readText(reader),
+    key: readText(reader),
+    policy: conflictPolicies[reader.varint()] ?? 'leader-wins',
+    winner: reader.byte() === 1 ? 'follower' : 'leader',
+    routine: reader.byte() === 1,
+    foundMs: reader.varint(),
+    leader: readSide(reader),
+    follower: readSide(reader),
+  };
+}
+
+function readSide(reader: Reader): ConflictSide {
+  return {
+    node: readText(reader),
+    deleted: reader.byte() === 1,
+    value: reader.bytes(),
+    omittedBytes: reader.varint(),
+    revision: reader.varint(),
+    timeMs: reader.varint(),
+  };
 }

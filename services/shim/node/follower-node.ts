@@ -223,6 +223,7 @@ export class FollowerNode implements ShimNode {
       reconverged: this.#overlay === null && this.#beginning === null && this.#hasJoined,
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
+      conflicts: this.database.conflicts.forPeople,
       failure: this.#replication.failure ?? this.#overlay?.failure ?? null,
     };
   }
@@ -369,15 +370,18 @@ export class FollowerNode implements ShimNode {
     const { logger, connection } = this.#context;
     this.#merging = true;
     let fold: MirrorFold | null = null;
+    let mayGo = false;
     try {
       await overlay.seal();
       const entries = overlay.entries();
       const sequence = await this.#replication.merge({ id: overlay.id, revision: overlay.revision, entries });
       fold = await this.#foldUpTo(sequence, { stream: this.#mirrors.current, whileLinked: true });
-      this.watches.replaceStore(fold.database.store);
-      this.#replication.serve(fold);
+      // Removed before anyone sees what came of it: after a restart in between, the overlay's revisions would come back.
+      mayGo = true;
       await removeOverlay(connection);
       await this.#mirrors.finishCopy();
+      this.watches.replaceStore(fold.database.store);
+      this.#replication.serve(fold);
       this.#overlay = null;
       this.#forkedAt = null;
       logger.info(
@@ -387,7 +391,8 @@ export class FollowerNode implements ShimNode {
     } catch (error) {
       logger.warn({ err: error }, 'the merge was broken off, it is tried again');
       if (this.#replication.database !== fold?.database) fold?.stop();
-      await overlay.unseal();
+      // It may be gone already, so nothing more is written to it. What it held is in the log.
+      if (!mayGo) await overlay.unseal();
     } finally {
       this.#merging = false;
       this.#factsChanged();

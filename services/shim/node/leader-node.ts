@@ -13,9 +13,10 @@ import { LogCleaner } from '../log/cleaner.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { LogHealth } from '../log/log-health.ts';
 import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
-import type { Entry } from '../log/record.ts';
-import { chainAt, findLogStreams } from '../log/stream.ts';
+import { decodeRecord, type Entry } from '../log/record.ts';
+import { chainAt, findLogStreams, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
+import { Arbiter } from '../replication/arbiter.ts';
 import { LeaderReplication } from '../replication/leader.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import type { Database } from '../store/database.ts';
@@ -91,6 +92,12 @@ export class LeaderNode implements ShimNode {
       identity: identityOf(context),
       log,
       maxBytes: streamBytesMax(config.datastore.quotaBackendBytes),
+      arbiter: new Arbiter({
+        policy: config.datastore.conflictPolicy,
+        clockOffsetMs: () => context.state().clockOffsetMs,
+        timeOf: (revision) => timeOf(context, stream, log, revision),
+        logger,
+      }),
       position: () => this.#position,
       takesWrites: () => this.#health.failure === null,
       onCompared: () => this.#compared(),
@@ -174,6 +181,7 @@ export class LeaderNode implements ShimNode {
       reconverged: true,
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
+      conflicts: this.database.conflicts.forPeople,
       failure: this.#health.failure,
     };
   }
@@ -315,6 +323,20 @@ export class LeaderNode implements ShimNode {
       return;
     this.#open().catch((error: unknown) => logger.error({ err: error }, 'the log cannot be opened'));
   }
+}
+
+/** When a revision was written, in ms since the Unix epoch; null when its record is cleaned away. */
+async function timeOf(
+  { manager }: NodeContext,
+  stream: string,
+  log: OwnedLog,
+  revision: number,
+): Promise<number | null> {
+  const sequence = log.records.reaching(revision);
+  const bytes = sequence === null ? null : await readMessage(manager, stream, sequence);
+  if (!bytes) return null;
+  const { firstRevision, timeMs } = decodeRecord(bytes, undefined);
+  return firstRevision < revision ? timeMs : null;
 }
 
 /** The newest epoch once more: it says nothing new. */

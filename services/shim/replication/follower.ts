@@ -39,8 +39,9 @@ const forwardTimeoutMs = 5_000;
 const helloTimeoutMs = 5_000;
 /** How long a batch of a merge may take, in milliseconds: while it is waited for this node takes no writes. */
 const mergeTimeoutMs = 2_000;
-/** Bytes of values in one merge request; the server's max_payload is well above. */
+/** Bytes of values, and keys, in one merge request; the server's max_payload is well above. */
 const mergeBytesMax = 1024 * 1024;
+const mergeKeysMax = 500;
 
 export interface FollowerReplicationOptions {
   connection: NatsConnection;
@@ -543,13 +544,14 @@ export class FollowerReplication {
   }
 }
 
-/** Batches of at most {@link mergeBytesMax}; one empty batch when there is nothing, which still ends the merge. */
+/** Batches of at most {@link mergeBytesMax} and {@link mergeKeysMax}; one empty batch when there is nothing, which still ends the merge. */
 function splitBatches(entries: MergeEntry[]): MergeEntry[][] {
   const batches: MergeEntry[][] = [[]];
   let bytes = 0;
   for (const entry of entries) {
     const size = entry.key.length + entry.value.length + 64;
-    if (bytes > 0 && bytes + size > mergeBytesMax) {
+    const isFull = bytes + size > mergeBytesMax || batches[batches.length - 1]?.length === mergeKeysMax;
+    if (bytes > 0 && isFull) {
       batches.push([]);
       bytes = 0;
     }

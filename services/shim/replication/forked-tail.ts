@@ -4,6 +4,7 @@ import { subjects } from '../../../shared/subjects.ts';
 import { replayLog } from '../log/open-log.ts';
 import { findStream, readLastMessage } from '../log/stream.ts';
 import { Database } from '../store/database.ts';
+import { readKeyValue } from '../store/key-value.ts';
 import { mergeEntries, type Touched, touch, touchReplayed } from './overlay.ts';
 import type { MergeEntry } from './protocol.ts';
 
@@ -31,8 +32,9 @@ export async function forkedTail(
   const { store } = database;
   if (common < state.first_seq) {
     // What is only stated again, because the records that held it are cleaned away, is part of it too.
-    for (const { entry } of store.range({ key: '', end: null, revision: store.visible })) {
-      if (!touched.has(entry.key)) touch(touched, entry.key, 0, 'client', Date.now());
+    for (const { bytes } of store.range({ key: '', end: null, revision: store.visible })) {
+      const kv = readKeyValue(bytes);
+      if (!touched.has(kv.key)) touch(touched, kv, undefined, { cause: 'client', timeMs: Date.now() });
     }
   }
   return mergeEntries(store, touched);

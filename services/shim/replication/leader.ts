@@ -12,6 +12,7 @@ import type { OwnedLog } from '../log/owned-log.ts';
 import { chainAt, findStream, jetStreamError, jetStreamErrorCode } from '../log/stream.ts';
 import type { Database, Epoch } from '../store/database.ts';
 import { nextOddBand } from '../store/revision-band.ts';
+import type { Arbiter } from './arbiter.ts';
 import { commonSequence, type LogView } from './compare.ts';
 import { contradiction } from './contradiction.ts';
 import { jumpAbove, mergeBatch } from './merge.ts';
@@ -50,6 +51,8 @@ export interface LeaderReplicationOptions {
   position: () => LogPosition;
   /** Whether the log takes writes: one that is full or broken counts as out of reach. */
   takesWrites: () => boolean;
+  /** Decides what both nodes changed while apart. */
+  arbiter: Arbiter;
   /** Called when the follower's log was found to be a prefix of ours: this one may be written now. */
   onCompared: () => Promise<void>;
   /** Called when the log got back from the follower what it had lost: it is to be read anew. */
@@ -367,8 +370,12 @@ export class LeaderReplication {
     const batch = mergeRequest.decode(message.data);
     const session = this.#session;
     if (batch.session !== session?.epoch.id) return;
-    const answer = await mergeBatch(this.#database, session.commit, batch).then(
-      (): MergeAnswer => ({ ok: true, sequence: session.commit.position.sequence, text: '' }),
+    const { self, peer, logger, arbiter } = this.#options;
+    const { commit } = session;
+    const database = this.#database;
+    const context = { arbiter, database, commit, leader: self, follower: peer, now: Date.now, logger };
+    const answer = await mergeBatch(context, batch).then(
+      (): MergeAnswer => ({ ok: true, sequence: commit.position.sequence, text: '' }),
       (error: Error): MergeAnswer => ({ ok: false, sequence: 0, text: error.message }),
     );
     message.respond(JSON.stringify(answer));

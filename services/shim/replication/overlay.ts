@@ -13,7 +13,7 @@ import type { Cause, Entry, LogRecord } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import type { Database } from '../store/database.ts';
-import { readKeyValue, readValue } from '../store/key-value.ts';
+import { type KeyValue, readKeyValue, readValue } from '../store/key-value.ts';
 import { nextOddBand } from '../store/revision-band.ts';
 import type { Store } from '../store/store.ts';
 import type { Version } from '../store/version.ts';
@@ -26,6 +26,10 @@ const stream = overlayStream(1);
 export interface Touched {
   /** Its mod revision in the mirror, 0 if it was absent there. */
   base: number;
+  /** The overlay's revision at which it changed last. */
+  revision: number;
+  /** The lease that it hung on, also before a deletion; 0n is none. */
+  lease: bigint;
   /** Why it changed last. */
   cause: Cause;
   /** When, in ms since the Unix epoch. */
@@ -212,7 +216,9 @@ export class Overlay {
   #touch(changes: readonly Version[], cause: Cause): void {
     for (const version of changes) {
       const before = this.#options.database.store.previous(version);
-      touch(this.#touched, version.entry.key, before?.modRevision ?? 0, cause, Date.now());
+      const { modRevision, lease } = version;
+      const change = { key: version.entry.key, modRevision, version: version.version, lease };
+      touch(this.#touched, change, before, { cause, timeMs: Date.now() });
     }
   }
 }
@@ -220,11 +226,11 @@ export class Overlay {
 /** The keys that were changed, as they stand now, but what is ephemeral or expired. */
 export function mergeEntries(store: Store, touched: ReadonlyMap<string, Touched>): MergeEntry[] {
   const result: MergeEntry[] = [];
-  for (const [key, { base, cause, timeMs }] of touched) {
+  for (const [key, { base, revision, lease, cause, timeMs }] of touched) {
+    if (cause === 'lease-expiry' || isEphemeral(key, lease)) continue;
     const version = store.current(key);
-    if (cause === 'lease-expiry' || isEphemeral(key, version?.lease ?? 0n)) continue;
     const value = version ? Buffer.from(readValue(version.bytes)) : Buffer.alloc(0);
-    result.push({ key, base, deleted: !version, value, timeMs });
+    result.push({ key, base, deleted: !version, value, timeMs, revision });
   }
   return result;
 }
@@ -234,19 +240,24 @@ export function touchReplayed(database: Database, record: LogRecord, touched: Ma
   for (const entry of record.entries) {
     if (entry.kind !== 'revision') continue;
     for (const change of entry.changes) {
-      const { key } = readKeyValue(change as Buffer);
-      touch(touched, key, database.store.current(key)?.modRevision ?? 0, entry.cause, record.timeMs);
+      const kv = readKeyValue(change as Buffer);
+      touch(touched, kv, database.store.current(kv.key), { cause: entry.cause, timeMs: record.timeMs });
     }
   }
 }
 
-/** The first change of a key tells its base, the last one why and when. */
+/** The first change of a key tells its base, the last one all else. */
 export function touch(
   touched: Map<string, Touched>,
-  key: string,
-  before: number,
-  cause: Cause,
-  timeMs: number,
+  { key, modRevision, version, lease }: Pick<KeyValue, 'key' | 'modRevision' | 'version' | 'lease'>,
+  before: Version | undefined,
+  why: Pick<Touched, 'cause' | 'timeMs'>,
 ): void {
-  touched.set(key, { base: touched.get(key)?.base ?? before, cause, timeMs });
+  const known = touched.get(key);
+  touched.set(key, {
+    base: known ? known.base : (before?.modRevision ?? 0),
+    revision: modRevision,
+    lease: version === 0 ? (before?.lease ?? known?.lease ?? 0n) : lease,
+    ...why,
+  });
 }

@@ -118,7 +118,10 @@ export const mergeEntry = message({
   base: int64(2),
   deleted: bool(3),
   value: bytes(4),
+  /** When it was changed, in ms since the Unix epoch by the follower's clock. */
   timeMs: int64(5),
+  /** The key's mod revision in the overlay. */
+  revision: int64(6),
 });
 export type MergeEntry = Infer<typeof mergeEntry>;
 

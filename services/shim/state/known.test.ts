@@ -72,7 +72,16 @@ function beat(peer_state: NodeState, ageMs: number): Signal {
 
 function message(state: NodeState, since: string): StateMessage {
   const peer = { node: 'node-a', state: null, reason: null, heard: true, age_ms: 0 };
-  const rest = { reason: null, text: '', warnings: [], epoch: 1, revision: 1, seq: 1, ttl_ms: 3_000 };
+  const rest = {
+    reason: null,
+    text: '',
+    warnings: [],
+    epoch: 1,
+    revision: 1,
+    conflicts: 0,
+    seq: 1,
+    ttl_ms: 3_000,
+  };
   return { v: 1, node: 'node-b', role: 'follower', state, since, peer, ...rest };
 }
 

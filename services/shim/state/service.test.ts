@@ -44,6 +44,7 @@ const verified: DatastoreFacts = {
   failure: null,
   epoch: 4,
   revision: 184_223,
+  conflicts: 0,
 };
 
 function signal(name: string, status: Signal['status'] = 'ok', value: Signal['value'] = {}): Signal {

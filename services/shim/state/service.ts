@@ -36,6 +36,8 @@ export interface DatastoreFacts extends Datastore {
   readonly epoch: number;
   /** The newest revision that readers on this node may see. */
   readonly revision: number;
+  /** Conflicts that are open, but routine ones. */
+  readonly conflicts: number;
 }
 
 export interface StateServiceOptions {

@@ -18,6 +18,8 @@ export interface CurrentState {
   readonly reasonSinceMs: number;
   readonly warnings: string[];
   readonly peer: PeerView;
+  /** The peer's clock minus this node's, in milliseconds; null when it is not measured. */
+  readonly clockOffsetMs: number | null;
 }
 
 /** @param wallMs shows a time of the machine as people's clocks do */
@@ -34,6 +36,7 @@ export function currentState(machine: Machine, wallMs: (ms: number) => number): 
     reasonSinceMs,
     warnings: machine.warnings.map(({ text }) => text),
     peer: peerView(machine),
+    clockOffsetMs: machine.known.beat?.clock_offset_ms ?? null,
   };
 }
 
@@ -56,8 +59,8 @@ function peerView({ memory, known, config, nowMs }: Machine): PeerView {
 /** The message on `twonode.state.<node>`. @param seq counts the messages of this shim */
 export function stateMessage(
   machine: Machine,
-  { sinceMs, reasonSinceMs, ...current }: CurrentState,
-  log: { readonly epoch: number; readonly revision: number } | null,
+  { sinceMs, reasonSinceMs, clockOffsetMs: _, ...current }: CurrentState,
+  log: { readonly epoch: number; readonly revision: number; readonly conflicts: number } | null,
   seq: number,
 ): StateMessage {
   const { node, role } = machine.config;
@@ -70,6 +73,7 @@ export function stateMessage(
     ...(current.reason === null ? {} : { reason_since: new Date(reasonSinceMs).toISOString() }),
     epoch: log?.epoch ?? 0,
     revision: log?.revision ?? 0,
+    conflicts: log?.conflicts ?? 0,
     seq,
     ttl_ms: stateTtlMs,
   };

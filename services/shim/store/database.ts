@@ -1,5 +1,6 @@
-import type { Conflict, Entry, LogRecord } from '../log/record.ts';
+import type { Entry, LogRecord } from '../log/record.ts';
 import { Alarms } from './alarms.ts';
+import { Conflicts } from './conflicts.ts';
 import { readKeyValue } from './key-value.ts';
 import { Store } from './store.ts';
 
@@ -15,6 +16,14 @@ export interface Epoch {
   firstSequence: number;
 }
 
+/** What a merge has made of a key. */
+export interface Judged {
+  /** The overlay's revision up to which it has dealt with the key. */
+  position: number;
+  /** The log's revision at which the follower's version stands; 0: as a deletion, -1: not at all. */
+  revision: number;
+}
+
 /**
  * Everything that the log says, folded: the keys, the leases, the epochs, how far overlays are merged, and the conflicts.
  * It holds no clock: when a lease runs out is the business of who owns the log.
@@ -27,19 +36,16 @@ export class Database {
   readonly epochs: Epoch[] = [];
   /** For each overlay, the revision of its own up to which it is merged. */
   readonly merged = new Map<string, number>();
-  readonly conflicts: Conflict[] = [];
-  /**
-   * What the merge of the newest overlay made of its keys: the revision, or 0 for a deletion. So a merge that was broken
-   * off and is done again knows its own changes from the leader's.
-   */
-  readonly mergedKeys = new Map<string, number>();
+  readonly conflicts = new Conflicts();
+  /** The keys of the newest overlay that its merge has dealt with: a merge that was broken off goes on behind them. */
+  readonly judged = new Map<string, Judged>();
   #mergingOverlay = '';
   /** Records before this sequence hold nothing that is needed. */
   cleanedTo = 1;
 
-  /** Whether a merge was begun and not ended: what it made of its keys is needed still. */
-  get isMerging(): boolean {
-    return this.#mergingOverlay !== '' && !this.merged.has(this.#mergingOverlay);
+  /** The overlay whose merge was begun and not ended: what it made of its keys is needed still. */
+  get mergingOverlay(): string | null {
+    return this.#mergingOverlay === '' || this.merged.has(this.#mergingOverlay) ? null : this.#mergingOverlay;
   }
 
   get epoch(): Epoch | undefined {
@@ -62,7 +68,6 @@ export class Database {
         for (const change of entry.changes) {
           const kv = readKeyValue(change as Buffer);
           this.store.insert(kv.key, kv, kv.value);
-          if (entry.cause === 'merge') this.mergedKeys.set(kv.key, kv.version ? kv.modRevision : 0);
         }
         return;
       case 'lease-grant':
@@ -87,8 +92,14 @@ export class Database {
       case 'merged':
         this.merged.set(entry.overlay, entry.position);
         return;
+      case 'judged':
+        this.judged.set(entry.key, { position: entry.position, revision: entry.revision });
+        return;
       case 'conflict':
-        if (!isRecorded(this.conflicts, entry.conflict)) this.conflicts.push(copyConflict(entry.conflict));
+        this.conflicts.add(entry.conflict);
+        return;
+      case 'conflict-end':
+        this.conflicts.end(entry.id, entry.how);
         return;
       case 'version': {
         const kv = readKeyValue(entry.version as Buffer);
@@ -106,29 +117,7 @@ export class Database {
 
   /** Forgets what the merge of another overlay made of its keys. */
   beginMerge(overlay: string): void {
-    if (overlay !== this.#mergingOverlay) this.mergedKeys.clear();
+    if (overlay !== this.#mergingOverlay) this.judged.clear();
     this.#mergingOverlay = overlay;
   }
-
-  /** Puts back what {@link mergedKeys} was before a merge that the log did not take. */
-  restoreMerge(before: ReadonlyMap<string, number>): void {
-    this.mergedKeys.clear();
-    for (const [key, revision] of before) this.mergedKeys.set(key, revision);
-  }
-}
-
-/** A merge that is tried again finds its conflicts again, and cleaning states them again. */
-export function isRecorded(conflicts: readonly Conflict[], conflict: Conflict): boolean {
-  return conflicts.some(
-    (known) =>
-      known.key === conflict.key &&
-      known.followerTimeMs === conflict.followerTimeMs &&
-      Buffer.from(known.follower ?? []).equals(Buffer.from(conflict.follower ?? [])),
-  );
-}
-
-/** A conflict that holds on to nothing of the message it came in. */
-function copyConflict(conflict: Conflict): Conflict {
-  const copy = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes);
-  return { ...conflict, leader: copy(conflict.leader), follower: copy(conflict.follower) };
 }

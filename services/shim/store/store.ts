@@ -67,6 +67,11 @@ export class Store {
     return this.#keys.get(key)?.liveAt(this.#head);
   }
 
+  /** The key's newest version, a deletion included; undefined when there never was one, or when it is compacted. */
+  latest(key: string): Version | undefined {
+    return this.#keys.get(key)?.newest;
+  }
+
   /** Applies a Put at `revision`, which must not be below the head. The value is copied. */
   put(revision: number, key: string, value: Uint8Array, lease: bigint): Version {
     const before = this.current(key);

@@ -38,6 +38,7 @@ export function stateMessage(change: Partial<StateMessage> = {}): StateMessage {
     warnings: [],
     epoch: 4,
     revision: 184_223,
+    conflicts: 0,
     peer: { node: 'node-a', state: 'Impaired', reason: null, heard: false, age_ms: null },
     seq: 90,
     ttl_ms: 3_000,
