@@ -6,6 +6,7 @@ import { createLink, type SwitchedLink } from '../../cli/cluster/relay/link.ts';
 import { relayTcp } from '../../cli/cluster/relay/tcp.ts';
 import { deleteRangeRequest, putRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
+import type { ConflictPolicy } from '../../services/shim/log/record.ts';
 import { FollowerNode } from '../../services/shim/node/follower-node.ts';
 import { LeaderNode } from '../../services/shim/node/leader-node.ts';
 import type { NodeContext, ShimNode } from '../../services/shim/node/node.ts';
@@ -20,7 +21,8 @@ import { nodePaths } from '../../shared/paths.ts';
 
 /**
  * Two datastores on two real nats-servers with a real leaf link, in this process. In place of the state machine stands the
- * part of it that replication depends on: a follower whose log link works follows, else it writes alone.
+ * part of it that replication depends on: a follower that is cut off, or whose leader is away or has failed, leads restricted;
+ * a log link that is down for another reason changes no state so soon.
  */
 export interface NodePair {
   servers: ServerPair;
@@ -43,6 +45,7 @@ export interface NodeFolders {
 
 export interface PairOptions {
   quotaBytes?: number;
+  conflictPolicy?: ConflictPolicy;
   /** Whether the leader may begin a new cluster. */
   init?: boolean;
 }
@@ -61,11 +64,15 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
     ...servers.config,
     defaults: 'replace',
     approvedMutationList: [{ resources: ['*'] }],
-    datastore: { ...servers.config.datastore, quotaBackendBytes: options.quotaBytes ?? 2 ** 30 },
+    datastore: {
+      ...servers.config.datastore,
+      quotaBackendBytes: options.quotaBytes ?? 2 ** 30,
+      conflictPolicy: options.conflictPolicy ?? 'leader-wins',
+    },
     states: { ...servers.config.states, bootGrace: 600_000 },
   };
-  const leader = new RunningNode(servers, config, 'node-a');
-  const follower = new RunningNode(servers, config, 'node-b');
+  const leader = new RunningNode(servers, config, 'node-a', () => link.isCut);
+  const follower = new RunningNode(servers, config, 'node-b', () => link.isCut || leader.hasFailed);
   if (options.init !== false) leader.allowInit();
   await leader.open();
   await follower.open();
@@ -99,6 +106,7 @@ export class RunningNode {
   readonly #servers: ServerPair;
   readonly #config: TwoNodeConfiguration;
   readonly #name: 'node-a' | 'node-b';
+  readonly #isPeerLost: () => boolean;
   #connection: NatsConnection | null = null;
   #node: ShimNode | null = null;
   #supposed: NodeState | null = null;
@@ -107,10 +115,21 @@ export class RunningNode {
   readonly #waiting = new Set<() => void>();
   #restarting: Promise<void> = Promise.resolve();
 
-  constructor(servers: ServerPair, config: TwoNodeConfiguration, name: 'node-a' | 'node-b') {
+  constructor(
+    servers: ServerPair,
+    config: TwoNodeConfiguration,
+    name: 'node-a' | 'node-b',
+    isPeerLost: () => boolean,
+  ) {
     this.#servers = servers;
     this.#config = config;
     this.#name = name;
+    this.#isPeerLost = isPeerLost;
+  }
+
+  /** Whether it is closed, or its own datastore says that it has failed. */
+  get hasFailed(): boolean {
+    return !this.#node || this.#node.facts().failure !== null;
   }
 
   get node(): ShimNode {
@@ -190,9 +209,9 @@ export class RunningNode {
 
   #state(): CurrentState {
     const facts = this.#node?.facts();
-    const follows = facts?.logLink === 'works' && facts.reconverged;
-    const whole = this.#name === 'node-a' ? 'Leader' : follows ? 'Follower' : 'LeaderRX';
-    const state = this.#supposed ?? (facts?.failure ? 'Impaired' : whole);
+    const alone = !facts?.reconverged || (facts.logLink === 'down' && this.#isPeerLost());
+    const whole = this.#name === 'node-a' ? 'Leader' : alone ? 'LeaderRX' : 'Follower';
+    const state = this.#supposed ?? (facts?.failure || !facts?.logVerified ? 'Impaired' : whole);
     const peer = { node: 'peer', state: null, reason: null, heard: true, age_ms: 0 };
     return {
       state,

@@ -359,7 +359,7 @@ start(
         (error: Error) => error.message,
       );
     assert.match(await refused(pair.leader.put('/a', 'x')), 'write refused');
-    assert.match(await refused(pair.follower.put('/a', 'x')), 'write refused');
+    assert.match(await refused(pair.follower.put('/a', 'x')), 'refused');
     assert.is(await refused(pair.follower.get('/a')), 'etcdserver: no leader');
     assert.is(pair.follower.node.facts().neverJoined, true);
     await pair.stop();
