@@ -57,7 +57,7 @@ export function clusterConfiguration(dataDir: string, portBase: number): object 
     approvedMutationList: [{ resources: ['pods'], verbs: ['create', 'delete'], minPriority: 1_000_000 }],
     probes: {
       nic: { interface: 'lo' },
-      cni: { configDir: cniFolder(dataDir, '{node}') },
+      cni: { configDir: cniFolder(dataDir, '{node}'), interfaces: [] },
       // A relay cannot pass ICMP on.
       peerIcmp: { severity: 'off' },
       northSouth: [{ name: 'gateway', address: '127.0.0.1', method: 'tcp', port: gatewayPort(portBase) }],

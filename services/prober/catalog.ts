@@ -1,24 +1,31 @@
 import { isIPv6 } from 'node:net';
-import type { TestPoint } from '../../shared/config/probes.ts';
+import { looksAtCni, type TestPoint } from '../../shared/config/probes.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
 import { nodePaths } from '../../shared/paths.ts';
+import { LinkMonitor } from './link-monitor.ts';
 import { isLoopback } from './loopback.ts';
 import type { Probe } from './probe.ts';
 import { probeApi } from './probes/api.ts';
 import { judgeCni, readCni } from './probes/cni.ts';
 import { judgeCpu, readCpu } from './probes/cpu.ts';
 import { probeDatastore } from './probes/datastore.ts';
-import { probeIcmp } from './probes/icmp.ts';
+import { EchoProbe } from './probes/echo-probe.ts';
+import { lacksForEcho } from './probes/icmp.ts';
 import { judgeMemory, readMemory } from './probes/memory.ts';
 import { probeNic } from './probes/nic.ts';
 import { type PeerSaysApi, probePeerApi } from './probes/peer-api.ts';
 import { judgeStorage, readStorage } from './probes/storage.ts';
+import { probeTcp } from './probes/tcp.ts';
 import { probeTestPoint } from './probes/test-point.ts';
 import { probeVnic } from './probes/vnic.ts';
+import { lacksPermission, lacksPrograms } from './rights.ts';
 
 type Settings = Pick<Probe, 'interval' | 'timeout' | 'failureThreshold' | 'successThreshold'> & {
   severity: Probe['severity'] | 'off';
 };
+
+/** What {@link LinkMonitor} runs, and the packages it is from. */
+const linkPrograms = { ip: 'iproute2', setpriv: 'util-linux' };
 
 /** A check that may be off. */
 type Entry = Omit<Probe, keyof Settings> & { settings: Settings };
@@ -47,6 +54,9 @@ function toProbe({ settings, ...entry }: Entry): Probe[] {
 function interfaceChecks({ probes }: TwoNodeConfiguration, node: string): Entry[] {
   const { nic, vnic, cni } = probes;
   const configDir = cni.configDir.replaceAll('{node}', node);
+  const links = new LinkMonitor();
+  const attach: Probe['attach'] = (poke) => links.attach(poke);
+  const lacks = () => lacksPrograms(linkPrograms, 'changes of interfaces are seen at the next poll only');
   const entries: Entry[] = [
     {
       area: 'local',
@@ -54,6 +64,8 @@ function interfaceChecks({ probes }: TwoNodeConfiguration, node: string): Entry[
       settings: nic,
       how: `/sys/class/net/${nic.interface}`,
       advice: `check cable and switch port; ip link set ${nic.interface} up`,
+      attach,
+      lacks,
       run: () => probeNic(nic.interface, nic.carrierLoss),
     },
   ];
@@ -64,17 +76,21 @@ function interfaceChecks({ probes }: TwoNodeConfiguration, node: string): Entry[
       settings: vnic,
       how: `/sys/class/net: ${vnic.interfaces.join(', ')}`,
       advice: 'bring the named interface up, or make it anew: ip link',
+      attach,
+      lacks,
       run: () => probeVnic(vnic.interfaces),
     });
   }
-  if (configDir !== '' || cni.interfaces.length > 0) {
+  if (looksAtCni(cni)) {
     entries.push({
       area: 'local',
       check: 'cni',
       settings: cni,
-      how: [configDir, ...cni.interfaces].filter(Boolean).join(', '),
+      how: [configDir, ...cni.interfaces, cni.healthUrl, cni.healthSocket].filter(Boolean).join(', '),
       advice: 'see the log of the CNI (k3s: journalctl -u k3s); its agent writes the configuration',
-      run: async () => judgeCni(await readCni(configDir, cni.interfaces)),
+      attach,
+      lacks: async () => (configDir === '' ? null : lacksPermission(configDir, 'read')),
+      run: async () => judgeCni(await readCni({ ...cni, configDir })),
     });
   }
   return entries;
@@ -108,6 +124,7 @@ function serviceChecks(config: TwoNodeConfiguration, node: string): Entry[] {
       settings: storage,
       how: `free space of and a write to ${folder}`,
       advice: 'free space on this file system; if it is read-only, look for disk errors: dmesg',
+      lacks: () => lacksPermission(folder, 'write'),
       run: async () => judgeStorage(await readStorage(folder, storage.timeout), storage),
     },
   ];
@@ -156,13 +173,16 @@ function eastWestChecks(config: TwoNodeConfiguration, node: string, peerSaysApi:
   ];
   // On loopback the link is a relay between the two nodes, and an echo would not pass through it.
   if (!isLoopback(peer.address)) {
+    const echo = new EchoProbe(peerIcmp);
     entries.push({
       area: 'eastwest',
       check: 'icmp',
       settings: peerIcmp,
       how: `ICMP echo to ${peer.address}`,
       advice: `check the link to ${peer.name}, then ${peer.name} itself`,
-      run: () => probeIcmp(peer.address, peerIcmp.timeout, peer.name),
+      attach: (poke) => echo.attach(poke),
+      lacks: lacksForEcho,
+      run: () => echo.run(peer.address, peer.name),
     });
   }
   return entries;
@@ -171,12 +191,22 @@ function eastWestChecks(config: TwoNodeConfiguration, node: string, peerSaysApi:
 function northSouthCheck(point: TestPoint): Entry {
   const { name, address, method, port } = point;
   const host = address === 'auto' ? 'the default gateway' : address;
-  return {
+  const entry = {
     area: 'northsouth',
     check: name,
     settings: point,
-    how: method === 'tcp' ? `TCP connect to ${host} port ${port}` : `ICMP echo to ${host}`,
     advice: 'check the uplink, the switch and the router',
-    run: () => probeTestPoint(point),
+  } as const;
+  if (method === 'tcp' && port !== undefined) {
+    const ask = (at: string, label: string) => probeTcp(at, port, point.timeout, label);
+    return { ...entry, how: `TCP connect to ${host} port ${port}`, run: () => probeTestPoint(point, ask) };
+  }
+  const echo = new EchoProbe(point);
+  return {
+    ...entry,
+    how: `ICMP echo to ${host}`,
+    attach: (poke) => echo.attach(poke),
+    lacks: lacksForEcho,
+    run: () => probeTestPoint(point, (at, label) => echo.run(at, label)),
   };
 }

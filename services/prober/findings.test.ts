@@ -8,6 +8,7 @@ const finding = (check: string, verdict: Verdict, severity: Finding['severity'] 
   how: `look at ${check}`,
   advice: 'do this',
   severity,
+  lacks: null,
   durationMs: 1,
   ...verdict,
 });
@@ -25,7 +26,7 @@ test('the table', () => {
   const findings = [
     finding('local.nic', ok({ admin: 'up', carrier: 1, interfaces: [] })),
     finding('local.cni', failed('CNI: /etc/cni/net.d does not exist')),
-    finding('eastwest.icmp', failed('node-b: no ICMP echo reply'), 'warning'),
+    { ...finding('eastwest.icmp', failed('node-b: no ICMP echo reply'), 'warning'), lacks: 'CAP_NET_RAW' },
   ];
   assert.is(
     findingsText('node-a', new Date(0), findings),
@@ -37,6 +38,7 @@ local.cni      FAILED   look at local.cni      CNI: /etc/cni/net.d does not exis
                         -> do this
 eastwest.icmp  WARNING  look at eastwest.icmp  node-b: no ICMP echo reply
                         -> do this
+                        -> this process lacks CAP_NET_RAW
 
 1 ok, 2 failed`,
   );

@@ -9,6 +9,8 @@ export interface Finding extends Verdict {
   /** What a person does about a failure. */
   advice: string;
   severity: Severity;
+  /** What the probe lacks on this machine; null when nothing. */
+  lacks: string | null;
   durationMs: number;
 }
 
@@ -31,7 +33,9 @@ export function findingsText(node: string, at: Date, findings: Finding[]): strin
     `${check.padEnd(checkWidth)}  ${verdict.padEnd(verdictWidth)}  ${how.padEnd(howWidth)}  ${found}`.trimEnd();
   const rows = findings.flatMap((finding) => {
     const line = row(finding.check, verdictWord(finding), finding.how, finding.reason || figures(finding));
-    return finding.status === 'ok' ? [line] : [line, row('', '', `-> ${finding.advice}`, '')];
+    const advice = finding.status === 'ok' ? [] : [row('', '', `-> ${finding.advice}`, '')];
+    const lacks = finding.lacks === null ? [] : [row('', '', `-> this process lacks ${finding.lacks}`, '')];
+    return [line, ...advice, ...lacks];
   });
   return [
     `${node} at ${at.toISOString()}`,

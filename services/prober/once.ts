@@ -36,10 +36,19 @@ export async function probeOnce(
 
 async function find(probe: Probe): Promise<Finding> {
   const { how, advice, severity } = probe;
+  const lacks = (await probe.lacks?.()) ?? null;
   const { verdict, durationMs } = await new Promise<{ verdict: Verdict; durationMs: number }>((resolve) => {
     void runProbe(probe, resolve);
   });
-  return { check: probeKey(probe), how, advice, severity, durationMs: Math.round(durationMs), ...verdict };
+  return {
+    check: probeKey(probe),
+    how,
+    advice,
+    severity,
+    lacks,
+    durationMs: Math.round(durationMs),
+    ...verdict,
+  };
 }
 
 function beatFinding(config: TwoNodeConfiguration, node: string, beat: Verdict): Finding {
@@ -49,6 +58,7 @@ function beatFinding(config: TwoNodeConfiguration, node: string, beat: Verdict):
     how: 'what the running prober hears (UDP)',
     advice: `look whether UDP port ${peer.ports.beat} passes, and whether the prober of ${peer.name} runs`,
     severity: 'fatal',
+    lacks: null,
     durationMs: 0,
     ...beat,
   };

@@ -21,6 +21,13 @@ export interface Probe {
   how: string;
   /** What a person does about a failure. */
   advice: string;
+  /** What it lacks on this machine (a program, a capability, a permission), in one line; null when nothing. */
+  lacks?: () => Promise<string | null>;
+  /**
+   * Begins to watch for what should make the check run at once, and calls `poke` for it.
+   * @returns what ends the watching
+   */
+  attach?: (poke: () => void) => () => void;
   /** Reads and judges. It may throw, and it may hang: the schedule answers for that. */
   run: () => Promise<Verdict>;
 }

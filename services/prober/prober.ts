@@ -8,11 +8,11 @@ import type { BeatThreadData } from './beat/protocol.ts';
 import { type BeatThread, startBeatThread } from './beat/thread.ts';
 import { Board, type BoardChange } from './board.ts';
 import { probesOf } from './catalog.ts';
-import { LinkMonitor } from './link-monitor.ts';
 import { type Memory, writeMemory } from './memory.ts';
 import { ProberMetrics } from './metrics.ts';
 import { type Probe, probeKey } from './probe.ts';
 import { Publisher, refreshSpacing, type Send } from './publisher.ts';
+import { lacksOf } from './rights.ts';
 import { type ProbeResult, type Schedule, startSchedule } from './schedule.ts';
 
 export interface ProberParts {
@@ -27,8 +27,6 @@ export interface ProberParts {
 }
 
 const beatCheck = { area: 'eastwest', check: 'beat', severity: 'fatal' } as const;
-/** The checks that look at interfaces: run at once when the kernel says that one changed. */
-const interfaceChecks = ['local.nic', 'local.vnic', 'local.cni'];
 /** The beat comes every second; three missing make it stale. */
 const beatTtlMs = 3_000;
 
@@ -39,7 +37,6 @@ export class Prober {
   readonly #board: Board;
   readonly #publisher: Publisher;
   readonly #metrics: ProberMetrics;
-  readonly #links = new LinkMonitor(() => this.#onLinkChange());
   #schedule: Schedule | null = null;
   #beat: BeatThread | null = null;
   #refresh: NodeJS.Timeout | null = null;
@@ -63,14 +60,13 @@ export class Prober {
         throw error;
       },
     });
+    void this.#sayLacks();
     this.#schedule = startSchedule(this.#probes, (result) => this.#onResult(result));
-    this.#links.start();
     this.#refresh = setInterval(() => this.#publishOldest(), refreshSpacing);
   }
 
   /** Tells the peer that this node restarts within `restartingMs`, and stops. */
   async stop(restartingMs: number): Promise<void> {
-    this.#links.stop();
     this.#schedule?.stop();
     if (this.#refresh) clearInterval(this.#refresh);
     await this.#beat?.farewell(restartingMs);
@@ -100,6 +96,13 @@ export class Prober {
     return this.#socketFault === null ? null : `no beats: ${this.#socketFault}`;
   }
 
+  /** Said at the start, and not at each run: the verdicts of what cannot be measured say it again. */
+  async #sayLacks(): Promise<void> {
+    for (const { check, lacks } of await lacksOf(this.#probes)) {
+      this.#parts.logger.warn({ check, lacks }, 'a probe lacks something on this machine');
+    }
+  }
+
   #onResult(result: ProbeResult): void {
     this.#metrics.result(result);
     const change = this.#board.result(result.probe, result.verdict, Date.now());
@@ -114,10 +117,6 @@ export class Prober {
     const change = this.#board.record(beatCheck, verdict, Date.now(), beatTtlMs);
     if (change.changed) this.#announce(change);
     else this.#publisher.publish(change.signal, performance.now());
-  }
-
-  #onLinkChange(): void {
-    for (const check of interfaceChecks) this.#schedule?.poke(check);
   }
 
   #onSocket(fault: string | null): void {

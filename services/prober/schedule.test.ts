@@ -70,7 +70,15 @@ test('one that throws becomes unknown, with the reason, and is tried again', asy
 });
 
 test('a poke runs a check at once', async () => {
-  const slow = { ...probe('slow', async () => ok()), interval: 3_600_000 };
+  let poke = () => {};
+  let detached = false;
+  const attach = (wake: () => void) => {
+    poke = wake;
+    return () => {
+      detached = true;
+    };
+  };
+  const slow = { ...probe('slow', async () => ok()), interval: 3_600_000, attach };
   let results = 0;
   await new Promise<void>((resolve) => {
     const schedule = startSchedule([slow], () => {
@@ -78,10 +86,11 @@ test('a poke runs a check at once', async () => {
       if (results === 2) {
         schedule.stop();
         resolve();
-      } else setImmediate(() => schedule.poke('local.slow'));
+      } else setImmediate(poke);
     });
   });
   assert.is(results, 2);
+  assert.ok(detached);
 });
 
 test.run();

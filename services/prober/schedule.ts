@@ -1,4 +1,4 @@
-import { type Probe, probeKey } from './probe.ts';
+import type { Probe } from './probe.ts';
 import { faultOf, unknown, type Verdict } from './verdict.ts';
 
 /** One finished (or given up) run of a probe. */
@@ -10,8 +10,6 @@ export interface ProbeResult {
 }
 
 export interface Schedule {
-  /** Runs a check now instead of waiting for its interval; nothing happens while it is running. */
-  poke(key: string): void;
   stop(): void;
 }
 
@@ -24,16 +22,15 @@ const grace = 500;
  * longer than its interval is started again at once, so that a failure is not noticed later than its threshold says.
  */
 export function startSchedule(probes: Probe[], onResult: (result: ProbeResult) => void): Schedule {
-  const loops = new Map(probes.map((probe) => [probeKey(probe), startLoop(probe, onResult)]));
+  const loops = probes.map((probe) => startLoop(probe, onResult));
   return {
-    poke: (key) => loops.get(key)?.poke(),
     stop: () => {
-      for (const loop of loops.values()) loop.stop();
+      for (const loop of loops) loop.stop();
     },
   };
 }
 
-function startLoop(probe: Probe, onResult: (result: ProbeResult) => void) {
+function startLoop(probe: Probe, onResult: (result: ProbeResult) => void): Schedule {
   let running = false;
   let stopped = false;
   let missed = false;
@@ -53,11 +50,13 @@ function startLoop(probe: Probe, onResult: (result: ProbeResult) => void) {
     missed = running;
     start();
   }, probe.interval);
+  // A poke runs the check now instead of waiting for its interval; nothing happens while it is running.
+  const detach = probe.attach?.(start);
   start();
   return {
-    poke: start,
     stop: () => {
       stopped = true;
+      detach?.();
       clearInterval(timer);
     },
   };

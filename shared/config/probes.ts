@@ -43,7 +43,9 @@ const testPoint = z
       .string()
       .min(1)
       .default('auto')
-      .describe('IPv4 or IPv6 address, or host name; auto: the IPv4 gateway of the default route'),
+      .describe(
+        'IPv4 or IPv6 address, or host name; auto: the gateway of the default route, IPv4 before IPv6',
+      ),
     method: z
       .enum(['icmp', 'tcp'])
       .default('icmp')
@@ -66,11 +68,11 @@ export const probesSchema = z.strictObject({
         .default('local')
         .describe('what lost carrier means: local = this NIC failed; joint = the switch lost power'),
       ...check({
-        interval: '100ms',
+        interval: '250ms',
         timeout: '1s',
         severity: 'fatal',
         failureThreshold: 1,
-        successThreshold: 10,
+        successThreshold: 4,
       }),
     })
     .prefault({}),
@@ -93,19 +95,28 @@ export const probesSchema = z.strictObject({
     .strictObject({
       configDir: z
         .string()
-        .default('/etc/cni/net.d')
+        .default('/var/lib/rancher/k3s/agent/etc/cni/net.d')
         .describe(
-          'folder with the CNI configuration, {node} stands for the name of the node; empty: not checked',
+          "folder with the CNI configuration, {node} stands for the name of the node; default: k3s'; empty: not checked",
         ),
       interfaces: z
         .array(z.string().min(1))
-        .default([])
-        .describe('interfaces of the CNI, such as flannel.1 and cni0'),
+        .default(['flannel.1'])
+        .describe("interfaces of the CNI; default: that of k3s' flannel with its usual backend, VXLAN"),
+      healthUrl: z
+        .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+        .optional()
+        .describe("health of the CNI's agent, 200 is well; Cilium: http://127.0.0.1:9879/healthz"),
+      healthSocket: z
+        .string()
+        .startsWith('/', 'expected an absolute path')
+        .optional()
+        .describe("unix socket on which the CNI's agent must accept connections"),
       ...check({
         interval: '1s',
         timeout: '2s',
         severity: 'fatal',
-        failureThreshold: 1,
+        failureThreshold: 3,
         successThreshold: 2,
       }),
     })
@@ -235,6 +246,19 @@ export const probesSchema = z.strictObject({
   northSouth: z
     .array(testPoint)
     .min(1, 'expected at least one test point: without one a node cannot tell isolation from a dead peer')
+    .refine((points) => points.length === 0 || points.some(({ severity }) => severity === 'fatal'), {
+      message:
+        'expected a test point with severity fatal: without one a node cannot tell isolation from a dead peer',
+    })
+    .refine((points) => new Set(points.map(({ name }) => name)).size === points.length, {
+      message: 'expected a different name for each test point',
+    })
     .describe('test points beyond the switch: the gateway, the WAN'),
 });
 export type ProbesConfiguration = z.infer<typeof probesSchema>;
+export type CniConfiguration = ProbesConfiguration['cni'];
+
+/** Whether there is anything of the CNI to look at. */
+export function looksAtCni({ configDir, interfaces, healthUrl, healthSocket }: CniConfiguration): boolean {
+  return configDir !== '' || interfaces.length > 0 || healthUrl !== undefined || healthSocket !== undefined;
+}

@@ -214,7 +214,7 @@ nodes:
 probes:
   nic: {interface: eth0}
   vnic: {interfaces: [vf0]}
-  cni: {configDir: ""}
+  cni: {configDir: "", interfaces: []}
   api: {severity: off}
   peerApi: {severity: off}
   peerIcmp: {severity: off}

@@ -149,7 +149,7 @@ dataDir: ${this.folder}
 nodes:${await node('node-a', 'leader', portA)}${await node('node-b', 'follower', portB)}
 probes:
   nic: {interface: lo}
-  cni: {configDir: ""}
+  cni: {configDir: "", interfaces: []}
   api: {severity: off}
   peerApi: {severity: off}
   datastore: {severity: off}

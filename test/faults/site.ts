@@ -180,7 +180,7 @@ function configuration(folder: string, probes: Record<string, object>): object {
     probes: {
       nic: { interface: 'eth0', ...probes.nic },
       vnic: { interfaces: [vnic] },
-      cni: { configDir: cniFolder(folder, '{node}') },
+      cni: { configDir: cniFolder(folder, '{node}'), interfaces: [] },
       northSouth: [
         { name: 'gateway', address: addresses.gateway },
         { name: 'wan', address: wanAddress },

@@ -55,11 +55,15 @@ function open(): void {
   });
   opening.on('error', (error: NodeJS.ErrnoException) => {
     socket = null;
-    reportFault(`${bind.address} port ${bind.port}: ${error.code ?? error.message}`);
+    reportFault(`${bind.address} port ${bind.port}: ${socketFault(error)}`);
     opening.close();
     setTimeout(open, rebindMs);
   });
   opening.bind(bind.port, bind.address);
+}
+
+function socketFault({ code, message }: NodeJS.ErrnoException): string {
+  return code === 'EACCES' ? 'EACCES, ports below 1024 need CAP_NET_BIND_SERVICE' : (code ?? message);
 }
 
 function reportFault(now: string | null): void {

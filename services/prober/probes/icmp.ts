@@ -1,4 +1,5 @@
 import ping from 'ping';
+import { isProgram } from '../rights.ts';
 import { failed, ok, unknown, type Verdict } from '../verdict.ts';
 
 /** What the `ping` program of the system found. */
@@ -34,12 +35,28 @@ export async function readIcmp(address: string, timeoutMs: number): Promise<Icmp
     const rttMs = typeof time === 'number' ? time : null;
     return { address, alive: alive === true, rttMs, output: output ?? '', installed: true };
   } catch {
-    return { address, alive: false, rttMs: null, output: '', installed: false };
+    // It is there and could not be started: its capability lies outside of what this process may pass on.
+    const installed = await isProgram('ping');
+    return {
+      address,
+      alive: false,
+      rttMs: null,
+      output: installed ? 'operation not permitted' : '',
+      installed,
+    };
   }
 }
 
+const rights = 'CAP_NET_RAW, or a group within net.ipv4.ping_group_range, for the program "ping"';
 /** What `ping` prints when the kernel lets it open neither a raw socket nor a datagram socket. */
 const forbidden = /operation not permitted|permission denied|cap_net_raw|lacking privilege/i;
+
+/** What this process lacks for ICMP echoes; null when nothing. It asks the own loopback. */
+export async function lacksForEcho(): Promise<string | null> {
+  const reading = await readIcmp('127.0.0.1', 1_000);
+  if (!reading.installed) return 'the program "ping" (package iputils-ping)';
+  return forbidden.test(reading.output) ? rights : null;
+}
 
 /** Judges an echo. @param name what is asked, as the reason names it: `gateway 10.0.0.254` */
 export function judgeIcmp(reading: IcmpReading, name: string): Verdict {
@@ -49,11 +66,7 @@ export function judgeIcmp(reading: IcmpReading, name: string): Verdict {
     return unknown(`${name}: the program "ping" is not installed (package iputils-ping)`, value);
   }
   if (forbidden.test(reading.output)) {
-    return unknown(`${name}: "ping" lacks CAP_NET_RAW (or net.ipv4.ping_group_range)`, value);
+    return unknown(`${name}: not asked, this lacks ${rights}`, value);
   }
   return failed(`${name}: no ICMP echo reply`, value);
-}
-
-export async function probeIcmp(address: string, timeoutMs: number, name: string): Promise<Verdict> {
-  return judgeIcmp(await readIcmp(address, timeoutMs), name);
 }

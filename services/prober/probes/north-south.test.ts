@@ -24,7 +24,7 @@ const cases: [string, Partial<IcmpReading>, string, string][] = [
       output: 'ping: socktype: SOCK_RAW\nping: => missing cap_net_raw+p capability or setuid?',
     },
     'unknown',
-    'gateway 10.0.0.254: "ping" lacks CAP_NET_RAW (or net.ipv4.ping_group_range)',
+    'gateway 10.0.0.254: not asked, this lacks CAP_NET_RAW, or a group within net.ipv4.ping_group_range, for the program "ping"',
   ],
   [
     'no program',
@@ -63,9 +63,10 @@ test('a test point without an address is the gateway of the default route', asyn
     northSouth: [{ name: 'gateway', method: 'tcp', port: 1 }],
   }).northSouth;
   assert.ok(point);
-  const none = await probeTestPoint(point, () => null);
+  const ask = (address: string, label: string) => probeTcp(address, 1, 1_000, label);
+  const none = await probeTestPoint(point, ask, () => null);
   assert.is(none.reason, 'gateway: there is no default route');
-  const refused = await probeTestPoint(point, () => '127.0.0.1');
+  const refused = await probeTestPoint(point, ask, () => '127.0.0.1');
   assert.is(refused.reason, 'gateway 127.0.0.1: TCP port 1 (ECONNREFUSED)');
 });
 
@@ -75,5 +76,29 @@ test('method tcp without a port is refused', () => {
   });
   assert.is(parsed.error?.issues[0]?.message, 'expected a port for method tcp');
 });
+
+const refusedPoints: [string, object[], string][] = [
+  ['none at all', [], 'expected at least one test point'],
+  [
+    'none that is fatal',
+    [
+      { name: 'gateway', severity: 'off' },
+      { name: 'wan', address: '192.0.2.1', severity: 'warning' },
+    ],
+    'expected a test point with severity fatal',
+  ],
+  [
+    'two of one name',
+    [{ name: 'gateway' }, { name: 'gateway', address: '10.0.0.1' }],
+    'expected a different name',
+  ],
+];
+
+for (const [what, northSouth, message] of refusedPoints) {
+  test(`test points are refused: ${what}`, () => {
+    const issue = probesSchema.safeParse({ northSouth }).error?.issues[0];
+    assert.ok(issue?.message.startsWith(message), issue?.message);
+  });
+}
 
 test.run();

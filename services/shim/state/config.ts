@@ -1,3 +1,4 @@
+import { looksAtCni } from '../../../shared/config/probes.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../../shared/config/schema.ts';
 import type { Role } from '../../../shared/node.ts';
 
@@ -26,7 +27,7 @@ export function machineConfig(config: TwoNodeConfiguration, node: string): Machi
   const watched = {
     nic: probes.nic,
     vnic: probes.vnic.interfaces.length > 0 ? probes.vnic : null,
-    cni: probes.cni.configDir || probes.cni.interfaces.length > 0 ? probes.cni : null,
+    cni: looksAtCni(probes.cni) ? probes.cni : null,
     api: probes.api,
     storage: probes.storage,
     datastore: probes.datastore,
