@@ -52,7 +52,7 @@ export class ProberMetrics {
 }
 
 /** Time between two looks at the event loop's lag, in milliseconds. */
-const lagSampleMs = 500;
+const lagSampleMs = 1_000;
 
 /** Prober's own sample: the usual one wakes the process a hundred times a second, more than all of its probes. */
 function addEventLoopLag(registry: Registry): void {

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiserverArguments } from '../../cli/cluster/apiserver.ts';
@@ -11,6 +11,7 @@ import type { Pki } from '../../cli/cluster/pki.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
+import { KernelFiles } from './kernel-files.ts';
 import type { Network, NodeName } from './network.ts';
 import { NodeClient } from './node-client.ts';
 
@@ -36,6 +37,8 @@ export interface MachineOptions {
 export class Machine {
   readonly #options: MachineOptions;
   readonly client: NodeClient;
+  /** What this machine's kernel tells. */
+  readonly kernel: KernelFiles;
   readonly #root: string;
   readonly #store: string;
   #run: ChildProcess | undefined;
@@ -49,6 +52,7 @@ export class Machine {
     this.#root = paths.root;
     this.#store = paths.nats;
     mkdirSync(this.#store, { recursive: true });
+    this.kernel = new KernelFiles(this.#root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${storeSize}`, 'none', this.#store]);
     installCni(cniFolder);
     this.client = new NodeClient(network, node);
@@ -61,10 +65,10 @@ export class Machine {
   /** Power comes back: the kernel has a new boot id, the services start, and with them the kube-apiserver. */
   powerOn(): void {
     const { node, configFile } = this.#options;
-    writeFileSync(this.#kernelFile('boot-id'), `${randomUUID()}\n`);
+    this.kernel.setBootId(randomUUID());
     this.#poweredOnMs = Date.now();
-    this.setLoad(0.1);
-    this.setAvailableMemory(80);
+    this.kernel.setLoad(0.1);
+    this.kernel.setAvailableMemory(80);
     this.#run = this.#spawn('node.log', [
       process.execPath,
       program,
@@ -119,19 +123,6 @@ export class Machine {
     installCni(this.#options.cniFolder);
   }
 
-  /** The load that this machine's kernel tells from now on, whatever the machine below does. */
-  setLoad(load: number): void {
-    writeFileSync(this.#kernelFile('loadavg'), `${load} ${load} ${load} 1/100 1\n`);
-  }
-
-  /** @param percent of the memory, available from now on by the word of this machine's kernel */
-  setAvailableMemory(percent: number): void {
-    const totalKiB = 4 * 1024 * 1024;
-    const availableKiB = Math.floor((totalKiB * percent) / 100);
-    const text = `MemTotal: ${totalKiB} kB\nMemFree: ${availableKiB} kB\nMemAvailable: ${availableKiB} kB\n`;
-    writeFileSync(this.#kernelFile('meminfo'), text);
-  }
-
   /** Fills the file system of the store up to a part of its size: 0.9 leaves one tenth. */
   fillStore(part: number): void {
     const [size, used] = execFileSync('df', ['--output=size,used', '-B1', this.#store], { encoding: 'utf8' })
@@ -166,11 +157,6 @@ export class Machine {
     execFileSync('umount', ['-l', this.#store]);
   }
 
-  /** What stands in for a file of /proc that belongs to the machine, not to a network namespace. */
-  #kernelFile(name: 'boot-id' | 'loadavg' | 'meminfo'): string {
-    return join(this.#root, `kernel-${name}`);
-  }
-
   get #filling(): string {
     return join(this.#store, 'filling');
   }
@@ -179,12 +165,7 @@ export class Machine {
   #spawn(logFile: string, command: string[]): ChildProcess {
     const { network, node } = this.#options;
     // A mount namespace of its own comes with `ip netns exec`.
-    const boot = [
-      `mount --bind ${this.#kernelFile('boot-id')} /proc/sys/kernel/random/boot_id`,
-      `mount --bind ${this.#kernelFile('loadavg')} /proc/loadavg`,
-      `mount --bind ${this.#kernelFile('meminfo')} /proc/meminfo`,
-      'exec "$@"',
-    ].join(' && ');
+    const boot = `${this.kernel.mountCommands()} && exec "$@"`;
     const args = ['netns', 'exec', network.namespace(node), 'sh', '-c', boot, 'sh', ...command];
     const log = openSync(join(this.#root, logFile), 'a');
     const child = spawnTethered('ip', args, { deathSignal: 'KILL', stdio: ['ignore', log, log] });

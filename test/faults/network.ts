@@ -12,6 +12,8 @@ type Plugged = NodeName | 'gateway';
 export type Place = Plugged | 'switch';
 
 export const addresses = { 'node-a': '10.0.0.1', 'node-b': '10.0.0.2', gateway: '10.0.0.254' } as const;
+/** The same places in an IPv6 site (unique local addresses). */
+export const addresses6 = { 'node-a': 'fd00::1', 'node-b': 'fd00::2', gateway: 'fd00::254' } as const;
 /** A host behind the gateway, in TEST-NET-1. */
 export const wanAddress = '192.0.2.1';
 const senders = { ...addresses, wan: wanAddress } as const;
@@ -35,6 +37,16 @@ export class Network {
     for (const place of plugged) this.#plugIn(place);
     this.ip('gateway', 'address', 'add', `${wanAddress}/32`, 'dev', 'lo');
     for (const node of nodeNames) this.addVnic(node);
+  }
+
+  /** From now on the nodes have IPv6 too, and the only default route is IPv6's. */
+  useIPv6(): void {
+    for (const place of plugged) {
+      this.ip(place, 'address', 'add', `${addresses6[place]}/64`, 'dev', 'eth0', 'nodad');
+      if (place === 'gateway') continue;
+      this.ip(place, 'route', 'del', 'default');
+      this.ip(place, '-6', 'route', 'add', 'default', 'via', addresses6.gateway);
+    }
   }
 
   namespace(place: Place): string {
@@ -89,6 +101,13 @@ export class Network {
     run('ip', 'netns', 'exec', this.namespace(node), 'iptables', '-w', '-A', ...rule);
   }
 
+  /** How many packets a node's rules have dropped so far. */
+  lost(node: NodeName): number {
+    const rules = run('ip', 'netns', 'exec', this.namespace(node), 'iptables', '-w', '-nvxL', 'INPUT');
+    const counts = [...rules.matchAll(/^\s*(\d+)\s+\d+\s+DROP\s/gm)].map(([, packets]) => Number(packets));
+    return counts.reduce((sum, packets) => sum + packets, 0);
+  }
+
   loseNothing(node: NodeName): void {
     run('ip', 'netns', 'exec', this.namespace(node), 'iptables', '-w', '-F', 'INPUT');
   }
@@ -123,6 +142,25 @@ export class Network {
     this.ip(place, 'address', 'add', `${addresses[place]}/24`, 'dev', 'eth0');
     this.ip(place, 'link', 'set', 'eth0', 'up');
     if (place !== 'gateway') this.ip(place, 'route', 'add', 'default', 'via', addresses.gateway);
+  }
+}
+
+/** Whether this process may make network namespaces, veth pairs and bridges. */
+export function namespacesArePossible(): boolean {
+  const name = `twonode-${process.pid}-try`;
+  try {
+    run('ip', 'netns', 'add', name);
+    run('ip', '-n', name, 'link', 'add', 'br0', 'type', 'bridge');
+    run('ip', '-n', name, 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    try {
+      run('ip', 'netns', 'del', name);
+    } catch {
+      // It was never made.
+    }
   }
 }
 

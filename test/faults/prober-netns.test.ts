@@ -1,158 +1,370 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type NodeName, NodeNamespaces, namespacesArePossible } from './node-namespaces.ts';
+import { tellsPressure } from './kernel-files.ts';
+import { type NodeName, namespacesArePossible, nodeNames, vnic } from './network.ts';
+import { ProberSite } from './prober-site.ts';
 
 /** The probes on a real Linux network: each fault is made, its time to verdict measured, and undone. */
 
 const possible = namespacesArePossible();
 if (!possible) console.log('skipped: network namespaces need root and iproute2');
 
-const faults = suite<{ net: NodeNamespaces }>('prober in network namespaces');
+const macvlan = 'mv0';
+const faults = suite<{ site: ProberSite }>('prober in network namespaces');
+const fault = possible ? faults : faults.skip;
 
 faults.before(async (context) => {
   if (!possible) return;
-  context.net = new NodeNamespaces();
-  context.net.mountStore('node-a', '8m');
-  await context.net.start();
+  context.site = await ProberSite.build({
+    probes: {
+      vnic: { interfaces: [vnic, macvlan] },
+      // Shorter than the defaults only where one would wait for the next run, and for the healing.
+      storage: { interval: '500ms' },
+      beat: { upWindow: '500ms' },
+    },
+  });
+  for (const node of nodeNames) addMacvlan(context.site, node);
+  await context.site.start();
 });
 
-faults.after(async ({ net }) => {
-  if (possible) await net.close();
+faults.after(async ({ site }) => {
+  await site?.close();
 });
 
-const fault = possible ? faults : faults.skip;
+/** An interface on top of the NIC, as a VLAN is, which few kernels of test machines have. */
+function addMacvlan({ network }: ProberSite, node: NodeName): void {
+  network.ip(node, 'link', 'add', 'link', 'eth0', 'name', macvlan, 'type', 'macvlan', 'mode', 'bridge');
+  network.ip(node, 'link', 'set', macvlan, 'up');
+}
 
-/** Makes a fault, waits for the verdict, and says how long that took. */
-async function timed(net: NodeNamespaces, make: () => void, node: NodeName, check: string, status: string) {
-  const verdict = net.verdict(node, check, status);
+interface Expected {
+  node: NodeName;
+  check: string;
+  status: 'failed' | 'warning' | 'unknown' | 'ok';
+  reason: string | RegExp;
+  /** Longest time to the verdict, in milliseconds. */
+  limitMs: number;
+}
+
+/** Makes a fault, waits for all that must come of it, says how long each took, undoes it, and waits until all is well. */
+async function happens(
+  site: ProberSite,
+  make: () => unknown,
+  expected: Expected[],
+  undo: () => unknown,
+): Promise<void> {
   const started = performance.now();
-  make();
-  const { reason } = await verdict;
-  const ms = Math.round(performance.now() - started);
-  console.log(`  ${check} ${status} after ${ms} ms: ${reason || 'well'}`);
-  return { reason, ms };
+  const verdicts = expected.map(async ({ node, check, status, reason, limitMs }) => {
+    const verdict = await site.verdicts.next(node, check, status);
+    const ms = Math.round(performance.now() - started);
+    console.log(`  ${node} ${check} ${status} after ${ms} ms: ${verdict.reason}`);
+    if (typeof reason === 'string') assert.is(verdict.reason, reason);
+    else assert.match(verdict.reason, reason);
+    assert.ok(ms < limitMs, `${check}: ${ms} ms`);
+  });
+  try {
+    await make();
+    await Promise.all(verdicts);
+  } finally {
+    await undo();
+  }
+  await site.untilWell();
 }
 
-/** Undoes a fault, and waits until the node's link is as before. */
-async function heal(net: NodeNamespaces, undo: () => void, wells: [NodeName, string][]): Promise<void> {
-  const well = wells
-    .filter(([node, check]) => net.last(node, check) !== 'ok')
-    .map(([node, check]) => net.verdict(node, check, 'ok', 30_000));
-  undo();
-  await Promise.all(well);
-}
+const nicDown: Omit<Expected, 'reason'> = {
+  node: 'node-a',
+  check: 'local.nic',
+  status: 'failed',
+  limitMs: 300,
+};
 
-const linkOfA: [NodeName, string][] = [
-  ['node-a', 'local.nic'],
-  ['node-a', 'eastwest.beat'],
-  ['node-b', 'eastwest.beat'],
-  ['node-a', 'northsouth.gateway'],
+fault('administratively down', ({ site }) =>
+  happens(
+    site,
+    () => site.network.disableNic('node-a'),
+    [{ ...nicDown, reason: 'eth0: administratively down' }],
+    () => site.network.enableNic('node-a'),
+  ),
+);
+
+fault('carrier lost: the NIC and the vNIC on it', ({ site }) =>
+  happens(
+    site,
+    () => site.network.unplug('node-a'),
+    [
+      { ...nicDown, reason: 'eth0: carrier lost' },
+      { ...nicDown, check: 'local.vnic', reason: `${macvlan}: carrier lost` },
+    ],
+    () => site.network.plugBackIn('node-a'),
+  ),
+);
+
+fault('a vNIC deleted', ({ site }) =>
+  happens(
+    site,
+    () => site.network.removeVnic('node-b'),
+    [
+      {
+        node: 'node-b',
+        check: 'local.vnic',
+        status: 'failed',
+        reason: `${vnic}: no such interface`,
+        limitMs: 500,
+      },
+    ],
+    () => site.network.addVnic('node-b'),
+  ),
+);
+
+fault('the gateway gone, asked by ICMP and by TCP', ({ site }) =>
+  happens(
+    site,
+    () => site.network.unplug('gateway'),
+    [
+      { check: 'northsouth.gateway', reason: 'gateway 10.0.0.254: no ICMP echo reply' },
+      { check: 'northsouth.wan', reason: 'wan 192.0.2.1: no ICMP echo reply' },
+      { check: 'northsouth.service', reason: /^service 10\.0\.0\.254: TCP port 7 / },
+    ].map((point) => ({ ...point, node: 'node-a', status: 'failed', limitMs: 7_000 })),
+    () => site.network.plugBackIn('gateway'),
+  ),
+);
+
+fault('the switch forwards nothing, carriers stay', async ({ site }) => {
+  const { network, verdicts } = site;
+  await happens(
+    site,
+    () => network.stopSwitch(),
+    [
+      {
+        node: 'node-a',
+        check: 'eastwest.beat',
+        status: 'failed',
+        reason: 'no beat of node-b',
+        limitMs: 1_000,
+      },
+      {
+        node: 'node-a',
+        check: 'eastwest.icmp',
+        status: 'failed',
+        reason: 'node-b: no ICMP echo reply',
+        limitMs: 7_000,
+      },
+    ],
+    () => {
+      assert.is(verdicts.last('node-a', 'local.nic')?.status, 'ok');
+      network.startSwitch();
+    },
+  );
+});
+
+fault("the peer's prober stopped", ({ site }) =>
+  happens(
+    site,
+    () => process.kill(site.pid('node-b', 'prober'), 'SIGSTOP'),
+    [
+      {
+        node: 'node-a',
+        check: 'eastwest.beat',
+        status: 'failed',
+        reason: 'no beat of node-b',
+        limitMs: 1_000,
+      },
+    ],
+    () => process.kill(site.pid('node-b', 'prober'), 'SIGCONT'),
+  ),
+);
+
+fault('one-way loss of all: told apart from death', ({ site }) =>
+  happens(
+    site,
+    () => site.network.lose('node-b', 'node-a', 1),
+    [
+      {
+        node: 'node-b',
+        check: 'eastwest.beat',
+        status: 'failed',
+        reason: 'no beat of node-a',
+        limitMs: 1_000,
+      },
+      {
+        node: 'node-a',
+        check: 'eastwest.beat',
+        status: 'ok',
+        reason: 'node-b does not hear this node',
+        limitMs: 1_200,
+      },
+    ],
+    () => site.network.loseNothing('node-b'),
+  ),
+);
+
+fault('the API of a node gone, and then one that hangs', async ({ site }) => {
+  await happens(
+    site,
+    () => site.kill('node-b', 'api'),
+    [
+      { node: 'node-b', check: 'local.api', status: 'failed', reason: /^API: ECONN/, limitMs: 4_500 },
+      {
+        node: 'node-a',
+        check: 'eastwest.api',
+        status: 'failed',
+        reason: /^API of node-b: ECONN/,
+        limitMs: 4_500,
+      },
+    ],
+    () => site.startApi('node-b'),
+  );
+  await happens(
+    site,
+    () => process.kill(site.pid('node-b', 'api'), 'SIGSTOP'),
+    [
+      { node: 'node-b', check: 'local.api', status: 'failed', reason: 'API does not answer', limitMs: 9_500 },
+      { node: 'node-a', check: 'eastwest.api', status: 'failed', reason: /does not answer/, limitMs: 12_000 },
+    ],
+    () => process.kill(site.pid('node-b', 'api'), 'SIGCONT'),
+  );
+});
+
+fault('nats-server, CNI, load and memory of a node, all at once', async ({ site }) => {
+  const kernel = site.kernels['node-b'];
+  const configuration = join(site.cniFolder('node-b'), '10-site.conflist');
+  const expected: [string, Expected['status'], string | RegExp][] = [
+    ['datastore', 'failed', /^nats-server: ECONN/],
+    ['cni', 'failed', `CNI: ${site.cniFolder('node-b')} holds no configuration`],
+    ['cpu', 'warning', 'CPU load above 4 per core'],
+    ['memory', 'warning', tellsPressure ? 'memory pressure above 20 %' : /memory/],
+  ];
+  await happens(
+    site,
+    async () => {
+      kernel.setLoad(500);
+      if (tellsPressure) kernel.setMemoryPressure(60);
+      else kernel.setAvailableMemory(2);
+      rmSync(configuration);
+      await site.kill('node-b', 'nats-server');
+    },
+    expected.map(([check, status, reason]) => ({
+      node: 'node-b',
+      check: `local.${check}`,
+      status,
+      reason,
+      limitMs: 6_000,
+    })),
+    () => {
+      kernel.setLoad(0.1);
+      kernel.setMemoryPressure(0);
+      kernel.setAvailableMemory(80);
+      writeFileSync(configuration, '{}');
+      site.startNats('node-b');
+    },
+  );
+});
+
+const fillings: [string, (site: ProberSite) => void, Expected['status'], RegExp][] = [
+  ['nearly full', (site) => fill(site, 7_200), 'warning', /: 12 % space free$/],
+  ['full', (site) => fill(site, 8_192), 'failed', /: (no space left|\d % space free)$/],
+  ['out of inodes', useAllInodes, 'failed', /: (no space left|\d % inodes free)$/],
+  ['read-only', (site) => site.remountStore('node-a', 'ro'), 'failed', /: file system is read-only$/],
 ];
 
-fault('administratively down', async ({ net }) => {
-  const down = () => net.inside('node-a', 'link', 'set', 'eth0', 'down');
-  const { reason, ms } = await timed(net, down, 'node-a', 'local.nic', 'failed');
-  assert.is(reason, 'eth0: administratively down');
-  assert.ok(ms < 300, `${ms} ms`);
-  await heal(net, () => net.inside('node-a', 'link', 'set', 'eth0', 'up'), linkOfA);
-});
+/** Writes so many KiB to the store of node-a, or as many as fit. */
+function fill(site: ProberSite, kibibytes: number): void {
+  untilRefused(() => writeFileSync(join(site.store('node-a'), 'filling'), Buffer.alloc(kibibytes * 1024)));
+}
 
-fault('carrier lost', async ({ net }) => {
-  const unplug = () => net.inside('switch', 'link', 'set', net.port('node-a'), 'down');
-  const { reason, ms } = await timed(net, unplug, 'node-a', 'local.nic', 'failed');
-  assert.is(reason, 'eth0: carrier lost');
-  assert.ok(ms < 300, `${ms} ms`);
-  await heal(net, () => net.inside('switch', 'link', 'set', net.port('node-a'), 'up'), linkOfA);
-});
+function useAllInodes(site: ProberSite): void {
+  untilRefused(() => {
+    for (let file = 0; file < 100; file++) writeFileSync(join(site.store('node-a'), `filling-${file}`), '');
+  });
+}
 
-fault('a vNIC deleted', async ({ net }) => {
-  const remove = () => net.inside('node-b', 'link', 'del', 'vf0');
-  const { reason, ms } = await timed(net, remove, 'node-b', 'local.vnic', 'failed');
-  assert.is(reason, 'vf0: no such interface');
-  assert.ok(ms < 500, `${ms} ms`);
-  const restore = () => {
-    net.inside('node-b', 'link', 'add', 'vf0', 'type', 'veth', 'peer', 'name', 'vf0-host');
-    for (const name of ['vf0', 'vf0-host']) net.inside('node-b', 'link', 'set', name, 'up');
-  };
-  await heal(net, restore, [['node-b', 'local.vnic']]);
-});
+function untilRefused(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    assert.is((error as NodeJS.ErrnoException).code, 'ENOSPC');
+  }
+}
 
-fault('the gateway gone', async ({ net }) => {
-  const unplug = () => net.inside('switch', 'link', 'set', net.port('gateway'), 'down');
-  const both = net.verdict('node-b', 'northsouth.gateway', 'failed');
-  const { ms } = await timed(net, unplug, 'node-a', 'northsouth.gateway', 'failed');
-  await both;
-  assert.ok(ms < 5_500, `${ms} ms`);
-  await heal(net, () => net.inside('switch', 'link', 'set', net.port('gateway'), 'up'), [
-    ['node-a', 'northsouth.gateway'],
-    ['node-b', 'northsouth.gateway'],
-  ]);
-});
+function empty(site: ProberSite): void {
+  site.remountStore('node-a', 'rw');
+  const files = ['filling', ...Array.from({ length: 100 }, (_, file) => `filling-${file}`)];
+  for (const file of files) rmSync(join(site.store('node-a'), file), { force: true });
+}
 
-fault('the switch forwards nothing, carriers stay', async ({ net }) => {
-  const stop = () => net.inside('switch', 'link', 'set', 'br0', 'down');
-  const { ms } = await timed(net, stop, 'node-a', 'eastwest.beat', 'failed');
-  assert.ok(ms < 1_000, `${ms} ms`);
-  assert.is(net.last('node-a', 'local.nic'), 'ok');
-  await heal(net, () => net.inside('switch', 'link', 'set', 'br0', 'up'), linkOfA);
-});
-
-fault('the peer stopped', async ({ net }) => {
-  const stop = () => net.prober('node-b').kill('SIGSTOP');
-  const { ms } = await timed(net, stop, 'node-a', 'eastwest.beat', 'failed');
-  assert.ok(ms < 1_000, `${ms} ms`);
-  await heal(net, () => net.prober('node-b').kill('SIGCONT'), linkOfA);
-});
-
-fault('one-way loss', async ({ net }) => {
-  // What node-a sends to node-b goes to a MAC address that no one has; node-a still hears node-b.
-  const neighbour = (...args: string[]) => net.inside('node-a', 'neighbour', ...args, 'dev', 'eth0');
-  const deafen = () => neighbour('replace', '10.0.0.2', 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent');
-  const told = net.verdict('node-a', 'eastwest.beat', 'ok');
-  const { reason, ms } = await timed(net, deafen, 'node-b', 'eastwest.beat', 'failed');
-  assert.is(reason, 'no beat of node-a');
-  assert.ok(ms < 1_000, `${ms} ms`);
-  assert.is((await told).reason, 'node-b does not hear this node');
-  await heal(net, () => neighbour('del', '10.0.0.2'), [['node-b', 'eastwest.beat']]);
-});
-
-fault('the store nearly full, then read-only', async ({ net }) => {
-  const file = join(net.store('node-a'), 'filling');
-  const fill = () => writeFileSync(file, Buffer.alloc(7_200 * 1024));
-  await timed(net, fill, 'node-a', 'local.storage', 'warning');
-  await heal(net, () => rmSync(file), [['node-a', 'local.storage']]);
-  const lock = () => net.remountStore('node-a', 'ro');
-  const { reason } = await timed(net, lock, 'node-a', 'local.storage', 'failed');
-  assert.is(reason, `${net.store('node-a')}: file system is read-only`);
-  await heal(net, () => net.remountStore('node-a', 'rw'), [['node-a', 'local.storage']]);
-});
+for (const [what, make, status, reason] of fillings) {
+  fault(`the store ${what}`, ({ site }) =>
+    happens(
+      site,
+      () => make(site),
+      [{ node: 'node-a', check: 'local.storage', status, reason, limitMs: 1_500 }],
+      () => empty(site),
+    ),
+  );
+}
 
 fault(
-  '200 interfaces beside it cost nothing, and the prober uses less than 2 % of a core',
-  async ({ net }) => {
-    for (let pair = 0; pair < 100; pair++) {
-      net.inside('node-a', 'link', 'add', `x${pair}`, 'type', 'veth', 'peer', 'name', `y${pair}`);
-    }
-    const measureMs = 10_000;
-    const before = cpuSeconds(net.prober('node-a').pid);
-    await delay(measureMs);
-    const percent = ((cpuSeconds(net.prober('node-a').pid) - before) / (measureMs / 1000)) * 100;
-    console.log(`  ${percent.toFixed(1)} % of a core`);
-    const down = () => net.inside('node-a', 'link', 'set', 'eth0', 'down');
-    const { ms } = await timed(net, down, 'node-a', 'local.nic', 'failed');
-    assert.ok(ms < 300, `${ms} ms`);
-    // A guard against a busy loop. What it takes on a quiet machine is in docs/probes.md; a busy one doubles it.
-    assert.ok(percent < 10, `${percent} %`);
+  'without any capability: said at the start, and enough where the kernel allows echoes',
+  async ({ site }) => {
+    await site.kill('node-b', 'prober');
+    // A copy has no capabilities of its own: what it may do, its user may.
+    const programs = join(site.folder, 'bin');
+    mkdirSync(programs);
+    site.run('node-b', 'sh', '-c', `cp "$(command -v ping)" ${programs}/ping`);
+    const drop = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all', '--'];
+    const lacks = site.verdicts.next('node-b', 'northsouth.gateway', 'lacks');
+    const refused = site.verdicts.next('node-b', 'northsouth.gateway', 'unknown');
+    site.startProber('node-b', ['env', `PATH=${programs}:${process.env.PATH}`, ...drop]);
+    assert.match((await refused).reason, /lacks CAP_NET_RAW, or a group within net\.ipv4\.ping_group_range/);
+    assert.match((await lacks).reason, /^CAP_NET_RAW, or a group/);
+    await Promise.all(
+      ['local.nic', 'local.storage', 'northsouth.service'].map((check) =>
+        site.verdicts.untilOk('node-b', check),
+      ),
+    );
+    site.run('node-b', 'sh', '-c', 'echo "0 2147483647" > /proc/sys/net/ipv4/ping_group_range');
+    await site.untilWell();
   },
 );
 
-/** User and system time of a process so far, with 100 ticks in a second (proc(5), fields 14 and 15 of stat). */
-function cpuSeconds(pid: number | undefined): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+fault('200 interfaces beside it do not slow the loop', async ({ site }) => {
+  for (let pair = 0; pair < 100; pair++) {
+    site.network.ip('node-a', 'link', 'add', `x${pair}`, 'type', 'veth', 'peer', 'name', `y${pair}`);
+  }
+  const before = nicRuns(site);
+  await happens(
+    site,
+    () => site.network.disableNic('node-a'),
+    [{ ...nicDown, reason: 'eth0: administratively down' }],
+    () => site.network.enableNic('node-a'),
+  );
+  const after = nicRuns(site);
+  const eachMs = (after.tookMs - before.tookMs) / (after.runs - before.runs);
+  const beforeMs = before.tookMs / before.runs;
+  console.log(`  a look at the NIC takes ${eachMs.toFixed(2)} ms, before ${beforeMs.toFixed(2)} ms`);
+  assert.ok(eachMs < 10, `${eachMs} ms`);
+});
+
+/** How often node-a has looked at its NIC so far, and how long that took in all. */
+function nicRuns(site: ProberSite): { runs: number; tookMs: number } {
+  const labels = '{area="local",check="nic"}';
+  const [runs = 0, seconds = 0] = ['count', 'sum'].map((what) =>
+    metric(site, `twonode_probe_duration_seconds_${what}${labels}`),
+  );
+  return { runs, tookMs: seconds * 1000 };
+}
+
+/** A metric of node-a's prober. */
+function metric(site: ProberSite, name: string): number {
+  const get = `fetch('http://127.0.0.1:9480/metrics').then((a) => a.text()).then((t) => process.stdout.write(t))`;
+  const line = site
+    .run('node-a', process.execPath, '-e', get)
+    .split('\n')
+    .find((text) => text.startsWith(`${name} `));
+  assert.ok(line, name);
+  return Number(line?.split(' ').at(-1));
 }
 
 faults.run();

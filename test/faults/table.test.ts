@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findBinary } from '../../shared/binaries/find.ts';
-import { namespacesArePossible } from './node-namespaces.ts';
+import { namespacesArePossible } from './network.ts';
 import { chapters } from './rows.ts';
 import { runRow } from './run-row.ts';
 import { Site } from './site.ts';

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawnTethered } from '../../../shared/process/spawn-tethered.ts';
 
 /** Added to the interval before an echo is overdue, in milliseconds: round trip, and what the scheduler takes. */
-const slackMs = 100;
+const slackMs = 200;
 /** `ping` lets no one but root send more often. */
 const shortestIntervalMs = 200;
 /** Time from the end of one `ping` to the start of the next, in milliseconds. */

@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { nodeNames } from '../faults/network.ts';
+import { ProberSite } from '../faults/prober-site.ts';
+
+/**
+ * CPU time of a prober with every probe on, in a site of network namespaces: user and system time of the process, of its threads, and of
+ * the programs that it runs. `npm run bench:prober -- --seconds 60`. Needs root.
+ */
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    warm: { type: 'string', default: '30' },
+    interfaces: { type: 'string', default: '0' },
+  },
+});
+
+/** CPU time in nanoseconds of each thread of a process (schedstat, first field). */
+function threadTimes(pid: number): Map<string, number> {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  return new Map(
+    tasks.map((task) => [
+      task,
+      Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+    ]),
+  );
+}
+
+/** The programs that a process runs at this moment. */
+function childrenOf(pid: number): { pid: number; name: string }[] {
+  const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  return pids.map((child) => ({
+    pid: Number(child),
+    name: readFileSync(`/proc/${child}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
+  }));
+}
+
+interface Usage {
+  /** Seconds. */
+  user: number;
+  system: number;
+  /** Of the programs that it ran and that have ended. */
+  ended: number;
+}
+
+/** proc(5): fields 14 to 17 of stat, in hundredths of a second. */
+function usageOf(pid: number): Usage {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ').map(Number) ?? [];
+  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11, 15);
+  return { user: user / 100, system: system / 100, ended: (endedUser + endedSystem) / 100 };
+}
+
+async function measure(site: ProberSite): Promise<void> {
+  const seconds = Number(values.seconds);
+  const pid = site.pid('node-a', 'prober');
+  const children = childrenOf(pid);
+  const before = {
+    usage: usageOf(pid),
+    threads: threadTimes(pid),
+    children: children.map((child) => usageOf(child.pid)),
+  };
+  await delay(seconds * 1000);
+  const usage = usageOf(pid);
+  const share = (spent: number) => `${((spent / seconds) * 100).toFixed(2)} %`.padStart(7);
+  const own = usage.user + usage.system - before.usage.user - before.usage.system;
+  console.log(
+    `${share(own)}  the prober (user ${share(usage.user - before.usage.user)}, system ${share(usage.system - before.usage.system)})`,
+  );
+  for (const [task, nanoseconds] of threadTimes(pid)) {
+    const spent = (nanoseconds - (before.threads.get(task) ?? 0)) / 1e9;
+    if (spent / seconds > 0.0005)
+      console.log(`${share(spent)}    thread ${task}${task === String(pid) ? ' (main)' : ''}`);
+  }
+  let programs = usage.ended - before.usage.ended;
+  children.forEach((child, index) => {
+    const now = usageOf(child.pid);
+    const then = before.children[index];
+    const spent = now.user + now.system - (then ? then.user + then.system : 0);
+    programs += spent;
+    console.log(`${share(spent)}  ${child.name}`);
+  });
+  console.log(`${share(usage.ended - before.usage.ended)}  programs that ended`);
+  console.log(`${share(own + programs)}  of one core in all, over ${seconds} s`);
+}
+
+const site = await ProberSite.build();
+try {
+  for (let pair = 0; pair < Number(values.interfaces) / 2; pair++) {
+    site.network.ip('node-a', 'link', 'add', `x${pair}`, 'type', 'veth', 'peer', 'name', `y${pair}`);
+  }
+  await site.start();
+  await delay(Number(values.warm) * 1000);
+  console.log(
+    `${nodeNames[0]}, ${values.interfaces} interfaces beside it, load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}:`,
+  );
+  await measure(site);
+} finally {
+  await site.close();
+}
