@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Board } from './board.ts';
-import { type Memory, readMemory, writeMemory } from './memory.ts';
+import { encodeMemory, type Memory, readMemory } from './memory.ts';
 import type { Probe } from './probe.ts';
 import { failed, ok } from './verdict.ts';
 
@@ -60,7 +60,7 @@ test('a restart of the prober within one boot begins no new since', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'twonode-memory-')), 'prober.json');
   const before = new Board(identity, readMemory(file, 'boot-1'));
   before.result(nic, failed('eth0: carrier lost'), at(1));
-  writeMemory(file, before.memory());
+  writeFileSync(file, encodeMemory(before.memory()));
   const after = new Board(identity, readMemory(file, 'boot-1'));
   assert.is(after.result(nic, failed('eth0: carrier lost'), at(9))?.signal.since, time(1));
   const rebooted = new Board(identity, readMemory(file, 'boot-2'));
@@ -74,7 +74,7 @@ test('ever healthy survives a reboot', () => {
   const first = new Board(identity, readMemory(file, 'boot-1'));
   assert.is(first.result(api, failed('f'), at(1))?.signal.value.ever_healthy, false);
   assert.is(first.result(api, ok(), at(2))?.signal.value.ever_healthy, true);
-  writeMemory(file, first.memory());
+  writeFileSync(file, encodeMemory(first.memory()));
   const second = new Board(identity, readMemory(file, 'boot-2'));
   assert.is(second.result(api, failed('f'), at(3))?.signal.value.ever_healthy, true);
 });

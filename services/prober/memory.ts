@@ -1,6 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { writeDurablyMeanwhile } from '../../shared/durable-file.ts';
 import { signalStatuses } from '../../shared/messages.ts';
 
 const memorySchema = z.object({
@@ -32,12 +34,50 @@ export function readMemory(file: string, bootId: string): Memory {
   }
 }
 
+export function encodeMemory(memory: Memory): string {
+  return `${JSON.stringify(memory, null, 2)}\n`;
+}
+
 /**
- * Writes the memory, by a rename, so that a kill leaves the old or the new one.
- * @throws Error of the file system; the prober works without its memory
+ * Keeps the memory on disk, in the background: a disk that hangs may delay no probe. While one write is under way only the
+ * newest of what follows is kept, so a disk that hangs holds one thread of the pool and one text.
  */
-export function writeMemory(file: string, memory: Memory): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, `${JSON.stringify(memory, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+export class MemoryFile {
+  readonly #file: string;
+  readonly #onError: (error: unknown) => void;
+  #waiting: string | null = null;
+  #writing: Promise<void> | null = null;
+
+  constructor(file: string, onError: (error: unknown) => void) {
+    this.#file = file;
+    this.#onError = onError;
+  }
+
+  keep(memory: Memory): void {
+    this.#waiting = encodeMemory(memory);
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Resolves when all that is to be kept is on disk. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    for (let text = this.#next(); text !== null; text = this.#next()) {
+      try {
+        await mkdir(dirname(this.#file), { recursive: true });
+        await writeDurablyMeanwhile(this.#file, text);
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
+    this.#writing = null;
+  }
+
+  #next(): string | null {
+    const text = this.#waiting;
+    this.#waiting = null;
+    return text;
+  }
 }

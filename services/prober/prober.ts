@@ -8,7 +8,7 @@ import type { BeatThreadData } from './beat/protocol.ts';
 import { type BeatThread, startBeatThread } from './beat/thread.ts';
 import { Board, type BoardChange } from './board.ts';
 import { probesOf } from './catalog.ts';
-import { type Memory, writeMemory } from './memory.ts';
+import { type Memory, MemoryFile } from './memory.ts';
 import { ProberMetrics } from './metrics.ts';
 import { type Probe, probeKey } from './probe.ts';
 import { Publisher, refreshSpacing, type Send } from './publisher.ts';
@@ -37,6 +37,7 @@ export class Prober {
   readonly #board: Board;
   readonly #publisher: Publisher;
   readonly #metrics: ProberMetrics;
+  readonly #memoryFile: MemoryFile;
   #schedule: Schedule | null = null;
   #beat: BeatThread | null = null;
   #refresh: NodeJS.Timeout | null = null;
@@ -49,6 +50,9 @@ export class Prober {
     this.#board = new Board({ node: parts.node, bootId: parts.bootId }, parts.memory);
     this.#publisher = new Publisher(parts.send);
     this.#metrics = new ProberMetrics(parts.registry);
+    this.#memoryFile = new MemoryFile(nodePaths(parts.config, parts.node).proberFile, (error) =>
+      parts.logger.warn({ err: error }, 'cannot remember the verdicts for the next start'),
+    );
   }
 
   start(): void {
@@ -70,6 +74,7 @@ export class Prober {
     this.#schedule?.stop();
     if (this.#refresh) clearInterval(this.#refresh);
     await this.#beat?.farewell(restartingMs);
+    await this.#memoryFile.settled();
   }
 
   /** The names of the checks, as `local.nic`. */
@@ -126,16 +131,12 @@ export class Prober {
   }
 
   #announce({ signal }: BoardChange): void {
-    const { logger, config, node } = this.#parts;
+    const { logger } = this.#parts;
     const level = signal.status === 'ok' ? 'info' : 'warn';
     logger[level]({ check: probeKey(signal), status: signal.status, reason: signal.reason }, 'verdict');
     this.#metrics.signal(signal);
     this.#publisher.publish(signal, performance.now());
-    try {
-      writeMemory(nodePaths(config, node).proberFile, this.#board.memory());
-    } catch (error) {
-      logger.warn({ err: error }, 'cannot remember the verdicts for the next start');
-    }
+    this.#memoryFile.keep(this.#board.memory());
   }
 
   #publishOldest(): void {

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { BeatLink, type Instant } from '../../../services/prober/beat/link.ts';
 import { nothingToSay } from '../../../services/prober/beat/word.ts';
 import { Board, type BoardChange } from '../../../services/prober/board.ts';
-import { readMemory, writeMemory } from '../../../services/prober/memory.ts';
+import { encodeMemory, readMemory } from '../../../services/prober/memory.ts';
 import { Publisher, refreshSpacing } from '../../../services/prober/publisher.ts';
 import { failed, ok, type Verdict } from '../../../services/prober/verdict.ts';
 import type { TwoNodeConfiguration } from '../../../shared/config/schema.ts';
+import { writeDurably } from '../../../shared/durable-file.ts';
 import { decodeMessage, stateSchema } from '../../../shared/messages.ts';
 import { nodePaths } from '../../../shared/paths.ts';
 import { type HealthArea, subjects } from '../../../shared/subjects.ts';
@@ -154,6 +155,6 @@ export class SimulatedProber {
   #announce({ signal }: BoardChange): void {
     const { config, node } = this.#world;
     this.#publisher.publish(signal, performance.now());
-    writeMemory(nodePaths(config, node).proberFile, this.#board.memory());
+    writeDurably(nodePaths(config, node).proberFile, encodeMemory(this.#board.memory()));
   }
 }
