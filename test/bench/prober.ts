@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -6,7 +7,8 @@ import { ProberSite } from '../faults/prober-site.ts';
 
 /**
  * CPU time of a prober with every probe on, in a site of network namespaces: user and system time of the process, of its threads, and of
- * the programs that it runs. `npm run bench:prober -- --seconds 60`. Needs root.
+ * the programs that it runs. Beside it runs a bare Node that sends itself as many datagrams and does nothing else: what a wake-up costs on this
+ * machine, and at this load. `npm run bench:prober -- --seconds 60`. Needs root.
  */
 
 const { values } = parseArgs({
@@ -52,10 +54,27 @@ function usageOf(pid: number): Usage {
   return { user: user / 100, system: system / 100, ended: (endedUser + endedSystem) / 100 };
 }
 
-async function measure(site: ProberSite): Promise<void> {
+/** What no beat of a Node can cost less than: a timer, a datagram out, a datagram in, each 25 ms. */
+function startBare(): ChildProcess {
+  const script = `
+    const socket = require('node:dgram').createSocket({
+      type: 'udp4',
+      lookup: (address, options, found) => found(null, address, 4),
+    });
+    const sent = () => {};
+    socket.on('message', sent);
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address();
+      setInterval(() => socket.send(Buffer.alloc(400), port, '127.0.0.1', sent), 25);
+    });`;
+  return spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+}
+
+async function measure(site: ProberSite, barePid: number): Promise<void> {
   const seconds = Number(values.seconds);
   const pid = site.pid('node-a', 'prober');
   const children = childrenOf(pid);
+  const bareBefore = usageOf(barePid);
   const before = {
     usage: usageOf(pid),
     threads: threadTimes(pid),
@@ -63,6 +82,7 @@ async function measure(site: ProberSite): Promise<void> {
   };
   await delay(seconds * 1000);
   const usage = usageOf(pid);
+  const bareAfter = usageOf(barePid);
   const share = (spent: number) => `${((spent / seconds) * 100).toFixed(2)} %`.padStart(7);
   const own = usage.user + usage.system - before.usage.user - before.usage.system;
   console.log(
@@ -83,9 +103,12 @@ async function measure(site: ProberSite): Promise<void> {
   });
   console.log(`${share(usage.ended - before.usage.ended)}  programs that ended`);
   console.log(`${share(own + programs)}  of one core in all, over ${seconds} s`);
+  const bare = bareAfter.user + bareAfter.system - bareBefore.user - bareBefore.system;
+  console.log(`${share(bare)}  a bare Node with 40 datagrams a second, for comparison`);
 }
 
 const site = await ProberSite.build();
+const bare = startBare();
 try {
   for (let pair = 0; pair < Number(values.interfaces) / 2; pair++) {
     site.network.ip('node-a', 'link', 'add', `x${pair}`, 'type', 'veth', 'peer', 'name', `y${pair}`);
@@ -95,7 +118,8 @@ try {
   console.log(
     `${nodeNames[0]}, ${values.interfaces} interfaces beside it, load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}:`,
   );
-  await measure(site);
+  await measure(site, bare.pid ?? 0);
 } finally {
+  bare.kill();
   await site.close();
 }

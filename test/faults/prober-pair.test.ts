@@ -31,11 +31,14 @@ async function withPair(place: Place, body: (pair: ProberPair, gateway: Server) 
   }
 }
 
+/** Two Node processes start, on a machine that may be busy: how long that takes is not what is looked at. */
+const startLimitMs = 60_000;
+
 async function startBoth(pair: ProberPair): Promise<void> {
   const heard = Promise.all([
-    pair.signals.status('node-a', 'eastwest.beat', 'ok'),
-    pair.signals.status('node-b', 'eastwest.beat', 'ok'),
-    pair.signals.status('node-a', 'northsouth.gateway', 'ok'),
+    pair.signals.status('node-a', 'eastwest.beat', 'ok', startLimitMs),
+    pair.signals.status('node-b', 'eastwest.beat', 'ok', startLimitMs),
+    pair.signals.status('node-a', 'northsouth.gateway', 'ok', startLimitMs),
   ]);
   pair.startProber('node-a');
   pair.startProber('node-b');
