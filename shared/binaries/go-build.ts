@@ -48,7 +48,8 @@ export async function goBuild(
 
 function buildArguments(tool: Tool, version: string, output: string): string[] {
   const settings = tool.linkerSettings ? ` ${tool.linkerSettings.replace('VERSION', version)}` : '';
-  return ['build', '-trimpath', '-ldflags', `-s -w${settings}`, '-o', output, tool.package];
+  const tags = tool.tags ? ['-tags', tool.tags] : [];
+  return ['build', '-trimpath', ...tags, '-ldflags', `-s -w${settings}`, '-o', output, tool.package];
 }
 
 /** Asked inside the module's folder, so that a Go which fetches the right toolchain by itself counts as that one. */

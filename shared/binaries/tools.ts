@@ -1,7 +1,7 @@
 /** The programs that twonode runs or tests with, and how each is recognised and built. */
 export interface Tool {
   /** Folder below `tools/` whose go.mod pins it. */
-  family: 'nats' | 'etcd' | 'kubernetes' | 'kwok';
+  family: 'nats' | 'etcd' | 'kine' | 'kubernetes' | 'kwok';
   /** Go package of its main function. */
   package: string;
   /** The module in that go.mod whose version is the tool's version. */
@@ -10,6 +10,8 @@ export interface Tool {
   versionArguments: string[] | null;
   /** `-X` settings that put the version in where the module system does not; `VERSION` stands for it. */
   linkerSettings?: string;
+  /** Go build tags. */
+  tags?: string;
 }
 
 const kubernetes = (name: string, versionArguments = ['--version']): Tool => ({
@@ -50,6 +52,14 @@ export const tools = {
     package: 'go.etcd.io/etcd/v3/tools/benchmark',
     module: 'go.etcd.io/etcd/v3',
     versionArguments: null,
+  },
+  /** The SQL backends need cgo; NATS does not. */
+  kine: {
+    family: 'kine',
+    package: 'github.com/k3s-io/kine',
+    module: 'github.com/k3s-io/kine',
+    versionArguments: null,
+    tags: 'nats',
   },
   'kube-apiserver': kubernetes('kube-apiserver'),
   'kube-controller-manager': kubernetes('kube-controller-manager'),

@@ -32,6 +32,8 @@ var (
 	connections = flag.Int("connections", 50, "HTTP/2 connections, as kube-apiserver has one for each resource")
 	keys        = flag.Int("keys", 20000, "keys in the store")
 	count       = flag.Int("n", 20000, "calls to make")
+	from        = flag.Int("from", 0, "first key that is changed")
+	limit       = flag.Duration("limit", 0, "make no more calls after this long; 0 is no limit. Watchers give up after it")
 	valueBytes  = flag.Int("value-bytes", 1024, "size of a value")
 )
 
@@ -55,18 +57,19 @@ func main() {
 	value := make([]byte, *valueBytes)
 	rand.New(rand.NewSource(1)).Read(value)
 	put := func(i int) clientv3.Op { return clientv3.OpPut(key(i), string(value)) }
-	revisions := map[int]int64{}
+	revisions := map[string]int64{}
 	if *op == "update" || *op == "delete" || *op == "watch" {
 		revisions = modRevisions(ctx, clients[0])
 	}
 	end := clientv3.GetPrefixRangeEnd(prefix)
 	guarded := func(c *clientv3.Client, i int, then clientv3.Op) error {
-		answer, err := c.Txn(ctx).
-			If(clientv3.Compare(clientv3.ModRevision(key(i)), "=", revisions[i])).
-			Then(then).
-			Else(clientv3.OpGet(key(i))).Commit()
+		txn := c.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key(i)), "=", revisions[key(i)])).Then(then)
+		if *op != "create" {
+			txn = txn.Else(clientv3.OpGet(key(i)))
+		}
+		answer, err := txn.Commit()
 		if err == nil && !answer.Succeeded {
-			return fmt.Errorf("%s is not at revision %d", key(i), revisions[i])
+			return fmt.Errorf("%s is not at revision %d", key(i), revisions[key(i)])
 		}
 		return err
 	}
@@ -75,10 +78,10 @@ func main() {
 		return err
 	}
 	calls := map[string]func(c *clientv3.Client, i int) error{
-		"create":  func(c *clientv3.Client, i int) error { return guarded(c, i, put(i)) },
-		"update":  func(c *clientv3.Client, i int) error { return guarded(c, i, put(i)) },
-		"watch":   func(c *clientv3.Client, i int) error { return guarded(c, i, put(i)) },
-		"delete":  func(c *clientv3.Client, i int) error { return guarded(c, i, clientv3.OpDelete(key(i))) },
+		"create":  func(c *clientv3.Client, i int) error { return guarded(c, *from+i, put(*from+i)) },
+		"update":  func(c *clientv3.Client, i int) error { return guarded(c, *from+i, put(*from+i)) },
+		"watch":   func(c *clientv3.Client, i int) error { return guarded(c, *from+i, put(*from+i)) },
+		"delete":  func(c *clientv3.Client, i int) error { return guarded(c, *from+i, clientv3.OpDelete(key(*from+i))) },
 		"get":     func(c *clientv3.Client, i int) error { _, err := c.Get(ctx, key(i%*keys)); return err },
 		"list500": func(c *clientv3.Client, i int) error { return list(c, key((i*pageSize)%*keys), pageSize) },
 		"listall": func(c *clientv3.Client, _ int) error { return list(c, prefix, 0) },
@@ -97,7 +100,7 @@ func main() {
 	}
 	started := time.Now()
 	latencies := run(clients, call)
-	delivered.Wait()
+	wait(&delivered)
 	seconds := time.Since(started).Seconds()
 	total := len(latencies)
 	if *op == "watch" {
@@ -113,12 +116,16 @@ func main() {
 // run makes all calls, *callers at a time, and returns how long each took.
 func run(clients []*clientv3.Client, call func(c *clientv3.Client, i int) error) []time.Duration {
 	latencies := make([]time.Duration, *count)
+	begun := time.Now()
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for caller := range *callers {
 		all.Go(func() {
 			client := clients[caller%len(clients)]
 			for i := int(next.Add(1)) - 1; i < *count; i = int(next.Add(1)) - 1 {
+				if *limit > 0 && time.Since(begun) > *limit {
+					return
+				}
 				started := time.Now()
 				check(call(client, i))
 				latencies[i] = time.Since(started)
@@ -126,7 +133,7 @@ func run(clients []*clientv3.Client, call func(c *clientv3.Client, i int) error)
 		})
 	}
 	all.Wait()
-	return latencies
+	return slices.DeleteFunc(latencies, func(took time.Duration) bool { return took == 0 })
 }
 
 // watch opens the watchers; delivered is done when each has had an event for each call.
@@ -150,12 +157,20 @@ func watch(ctx context.Context, clients []*clientv3.Client, delivered *sync.Wait
 	open.Wait()
 }
 
-func modRevisions(ctx context.Context, client *clientv3.Client) map[int]int64 {
+// wait ends the program when the watchers are not done in time.
+func wait(delivered *sync.WaitGroup) {
+	if *limit > 0 {
+		defer time.AfterFunc(*limit, func() { log.Fatalf("not every event was delivered within %s", *limit) }).Stop()
+	}
+	delivered.Wait()
+}
+
+func modRevisions(ctx context.Context, client *clientv3.Client) map[string]int64 {
 	answer, err := client.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	check(err)
-	revisions := map[int]int64{}
-	for i, kv := range answer.Kvs {
-		revisions[i] = kv.ModRevision
+	revisions := map[string]int64{}
+	for _, kv := range answer.Kvs {
+		revisions[string(kv.Key)] = kv.ModRevision
 	}
 	return revisions
 }

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { eventually } from '../eventually.ts';
+import { type KubernetesPart, startControllerManager } from './kubernetes-controllers.ts';
+import { TestCluster } from './test-cluster.ts';
+
+/**
+ * A few hundred objects made, scaled and deleted by real kube-apiservers and a real kube-controller-manager on both nodes,
+ * with no error in the log of either kube-apiserver. `KUBERNETES_MINUTES=6` goes on for so long: kube-apiserver compares its
+ * cache with a list at an exact old revision every five minutes, and must have found them equal by then.
+ */
+interface Context {
+  cluster: TestCluster;
+  controllers: KubernetesPart;
+}
+const test = suite<Context>('Kubernetes on two nodes');
+const nodes = ['node-a', 'node-b'] as const;
+const minutes = Number(process.env.KUBERNETES_MINUTES ?? 0);
+const limitMs = 90_000;
+const counts = { configmaps: 100, secrets: 100, deployments: 10, replicas: 4, scaledTo: 8 };
+
+test.before(async (context) => {
+  context.cluster = await TestCluster.start();
+  const { cluster } = context;
+  const admin = cluster.node('node-a').kubeconfig ?? '';
+  context.controllers = await startControllerManager(admin, cluster.dataDir);
+});
+test.after(async ({ cluster, controllers }) => {
+  await controllers.stop();
+  await cluster.stop();
+});
+
+const list = (count: number, item: (name: string) => object) => ({
+  apiVersion: 'v1',
+  kind: 'List',
+  items: Array.from({ length: count }, (_, i) => item(`o${i}`)),
+});
+const labels = { made: 'by-test' };
+const text = { a: 'x'.repeat(500) };
+const configMap = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, labels },
+  data: text,
+});
+const secret = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, labels },
+  stringData: text,
+});
+const deployment = (name: string) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name, labels },
+  spec: {
+    replicas: counts.replicas,
+    selector: { matchLabels: { ...labels, app: name } },
+    template: {
+      metadata: { labels: { ...labels, app: name } },
+      spec: { containers: [{ name: 'c', image: 'x' }] },
+    },
+  },
+});
+
+/** Waits until both nodes list so many objects of a kind. */
+async function count({ cluster }: Context, kind: string, expected: number): Promise<void> {
+  for (const node of nodes) {
+    await eventually(
+      async () => (await cluster.kubectl(node, `get ${kind} -l made=by-test -o name`)).split('\n'),
+      (names) => names.filter((name) => name.includes('/')).length === expected,
+      limitMs,
+    );
+  }
+}
+
+async function round(context: Context): Promise<void> {
+  const { cluster } = context;
+  await Promise.all([
+    cluster.create('node-a', list(counts.configmaps, configMap)),
+    cluster.create('node-b', list(counts.secrets, secret)),
+    cluster.create('node-a', list(counts.deployments, deployment)),
+  ]);
+  await count(context, 'configmaps', counts.configmaps);
+  await count(context, 'secrets', counts.secrets);
+  await count(context, 'pods', counts.deployments * counts.replicas);
+  await cluster.kubectl('node-b', `scale deployment --replicas=${counts.scaledTo} -l made=by-test`);
+  await count(context, 'pods', counts.deployments * counts.scaledTo);
+  await cluster.kubectl('node-a', 'scale deployment --replicas=0 -l made=by-test');
+  // Nobody plays the kubelet: a pod that was never bound goes at once.
+  await count(context, 'pods', 0);
+  await Promise.all([
+    cluster.kubectl('node-a', 'delete configmaps -l made=by-test'),
+    cluster.kubectl('node-b', 'delete secrets -l made=by-test'),
+    cluster.kubectl('node-b', 'delete deployments -l made=by-test --cascade=orphan'),
+    cluster.kubectl('node-a', 'delete replicasets -l made=by-test --cascade=orphan'),
+  ]);
+  for (const kind of ['configmaps', 'secrets', 'deployments']) await count(context, kind, 0);
+}
+
+/** What klog wrote as an error. */
+function errorsOf({ cluster }: Context, node: string): string[] {
+  const log = readFileSync(join(cluster.dataDir, node, 'kube-apiserver.log'), 'utf8');
+  return log.split('\n').filter((line) => /^[EF]\d{4} /.test(line));
+}
+
+async function consistencyChecks({ cluster }: Context, node: (typeof nodes)[number], status: string) {
+  const metrics = await cluster.kubectl(node, 'get --raw /metrics');
+  const samples = metrics
+    .split('\n')
+    .filter((line) => line.startsWith('apiserver_storage_consistency_checks_total{'))
+    .filter((line) => line.includes(`status="${status}"`));
+  return samples.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+test('objects are made, scaled and deleted through both nodes without an error', async (context) => {
+  const endMs = Date.now() + minutes * 60_000;
+  const before = new Map(nodes.map((node) => [node, errorsOf(context, node).length]));
+  do {
+    await round(context);
+    if (minutes > 0) await delay(1_000);
+  } while (Date.now() < endMs);
+  for (const node of nodes) {
+    assert.equal(errorsOf(context, node).slice(before.get(node)), [], `log of ${node}`);
+    assert.is(await consistencyChecks(context, node, 'failure'), 0);
+    if (minutes >= 6) assert.ok((await consistencyChecks(context, node, 'success')) > 0);
+  }
+});
+
+test.run();
