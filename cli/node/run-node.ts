@@ -3,13 +3,13 @@ import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.
 import { onShutdown } from '../../shared/lifecycle.ts';
 import { createLogger } from '../../shared/logger.ts';
 import type { NatsServer } from '../../shared/nats-server/child.ts';
+import { watchFreeDisk } from '../../shared/nats-server/free-disk-watch.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { requireFreePorts } from '../../shared/process/ports.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
 import { type Supervised, supervise } from '../../shared/process/supervise.ts';
 import type { ServiceName } from '../../shared/status-endpoint.ts';
 import type { NodeFlags } from '../node-options.ts';
-import { watchFreeDisk } from './free-disk-watch.ts';
 import { startNodeNats } from './node-nats.ts';
 import { reportPids } from './report-pids.ts';
 import { type NodePids, services } from './services.ts';

@@ -6,6 +6,7 @@ import { onShutdown, UserError } from '../../shared/lifecycle.ts';
 import { createLogger, type Logger } from '../../shared/logger.ts';
 import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
 import { startNatsServer } from '../../shared/nats-server/child.ts';
+import { watchFreeDisk } from '../../shared/nats-server/free-disk-watch.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { logStream } from '../../shared/nats-server/names.ts';
 import { freePort } from '../../shared/process/ports.ts';
@@ -46,6 +47,8 @@ export interface EtcdOptions extends TlsFlags {
 /** etcd's limit for a request that waits for consensus. */
 const requestTimeoutMs = 7_000;
 const stopLimitMs = 20_000;
+/** Less free space than this, in percent, is a full disk; as the default of a node's storage probe. */
+const minFreePercent = 3;
 /** How long calls may take to finish when it stops. */
 const callsLimitMs = 2_000;
 
@@ -75,7 +78,15 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     logger,
   });
   const endpoint = await openEndpoint(options, listeners, { url: natsServer.url, password }, logger);
+  const stopWatch = watchFreeDisk({
+    monitoringPort: ports.monitoring,
+    folder,
+    minFreePercent,
+    restart: () => natsServer.restart(),
+    logger,
+  });
   onShutdown(logger, stopLimitMs, async () => {
+    stopWatch();
     await endpoint.close();
     await natsServer.stop();
   });

@@ -1,10 +1,16 @@
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
+import { benchChurn } from './churn.ts';
 
 const usage = `npm run bench [-- OPTIONS]          Kubernetes' calls on etcd, twonode and kine, as a table
   --keys N       keys of 1 KiB in the store (20000); several, as 20000,200000, are measured one after another
   --rounds N     rounds, whose medians count (3)
-  --no-kine      without kine`;
+  --no-kine      without kine
+
+npm run bench -- churn [OPTIONS]    a few keys updated for long on two whole nodes: log, memory, restart
+  --keys N            keys (1000)
+  --updates N         updates in all (1000000)
+  --compact-every N   updates between two compactions (10000)`;
 
 /** @throws Error for what is no whole number above 0 */
 function counts(text: string, name: string): number[] {
@@ -16,8 +22,26 @@ function counts(text: string, name: string): number[] {
   });
 }
 
-async function main(): Promise<void> {
+/** @throws Error for an option that is not known, or no number */
+async function churn(args: string[]): Promise<void> {
   const { values } = parseArgs({
+    args,
+    options: {
+      keys: { type: 'string', default: '1000' },
+      updates: { type: 'string', default: '1000000' },
+      'compact-every': { type: 'string', default: '10000' },
+    },
+  });
+  const [keys = 1] = counts(values.keys, '--keys');
+  const [updates = 1] = counts(values.updates, '--updates');
+  const [compactEvery = 1] = counts(values['compact-every'], '--compact-every');
+  await benchChurn({ keys, updates, compactEvery });
+}
+
+/** @throws Error for an option that is not known, or no number */
+async function calls(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
     options: {
       keys: { type: 'string', default: '20000' },
       rounds: { type: 'string', default: '3' },
@@ -30,7 +54,8 @@ async function main(): Promise<void> {
   }
 }
 
-await main().catch((error: Error) => {
+const [command, ...rest] = process.argv.slice(2);
+await (command === 'churn' ? churn(rest) : calls(process.argv.slice(2))).catch((error: Error) => {
   console.error(`npm run bench: ${error.message}\n\n${usage}`);
   process.exitCode = 2;
 });

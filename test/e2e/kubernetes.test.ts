@@ -94,17 +94,20 @@ async function round(context: Context): Promise<void> {
   await count(context, 'pods', 0);
   await Promise.all([
     cluster.kubectl('node-a', 'delete configmaps -l made=by-test'),
-    cluster.kubectl('node-b', 'delete secrets -l made=by-test'),
-    cluster.kubectl('node-b', 'delete deployments -l made=by-test --cascade=orphan'),
-    cluster.kubectl('node-a', 'delete replicasets -l made=by-test --cascade=orphan'),
+    cluster.kubectl('node-b', 'delete secrets,deployments -l made=by-test'),
   ]);
-  for (const kind of ['configmaps', 'secrets', 'deployments']) await count(context, kind, 0);
+  // There is no garbage collector among the controllers.
+  await cluster.kubectl('node-a', 'delete replicasets -l made=by-test');
+  for (const kind of ['configmaps', 'secrets', 'deployments', 'replicasets']) await count(context, kind, 0);
 }
+
+/** Both kube-apiservers are named after this one machine, and so renew one and the same lease, in turn. */
+const sharedLease = /"Failed to update lease" err="Operation cannot be fulfilled on leases\S* \\"apiserver-/;
 
 /** What klog wrote as an error. */
 function errorsOf({ cluster }: Context, node: string): string[] {
   const log = readFileSync(join(cluster.dataDir, node, 'kube-apiserver.log'), 'utf8');
-  return log.split('\n').filter((line) => /^[EF]\d{4} /.test(line));
+  return log.split('\n').filter((line) => /^[EF]\d{4} /.test(line) && !sharedLease.test(line));
 }
 
 async function consistencyChecks({ cluster }: Context, node: (typeof nodes)[number], status: string) {

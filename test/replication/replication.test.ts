@@ -4,6 +4,7 @@ import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { encodeRecord, formatVersion } from '../../services/shim/log/record.ts';
 import { createLogStream, findLogStreams } from '../../services/shim/log/stream.ts';
+import { streamBytesMax } from '../../services/shim/quota.ts';
 import { logStream, overlayStream } from '../../shared/nats-server/names.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { type NodePair, startNodePair } from './node-pair.ts';
@@ -322,6 +323,11 @@ cleaning('ten times the quota is written, and neither node fills up', async ({ p
     assert.ok(bytes < quotaBytes / 2, `${node} holds ${bytes} bytes`);
     assert.ok(first_seq > 1);
   }
+  // What is compacted is freed in memory, too, on both.
+  for (const { node } of [pair.leader, pair.follower]) {
+    const { versions } = node.database.store.size;
+    assert.ok(versions < 200, `${versions} versions`);
+  }
 });
 
 cleaning('a follower that was away while the log was cleaned comes back whole', async ({ pair }) => {
@@ -343,6 +349,33 @@ cleaning('both restart on their cleaned logs', async ({ pair }) => {
   await pair.follower.restart();
   await assertEqual(pair);
   assert.equal(await pair.leader.contents(), before);
+});
+
+cleaning('a store that is 85 % full of live keys goes on being updated, on both nodes', async ({ pair }) => {
+  const { leader } = pair;
+  const value = 'x'.repeat(50_000);
+  const keys = Math.floor((0.85 * quotaBytes) / value.length);
+  const compact = async () => {
+    const revision = leader.node.database.store.visible;
+    await leader.node.write('Compact', Buffer.from(compactionRequest.encode({ revision })));
+  };
+  for (let key = 0; key < keys; key++) {
+    await leader.put(`/full/${key}`, value);
+    if (key % 20 === 0) await compact();
+  }
+  // As much again as the quota, all of it on ten keys: the rest is carried round for them.
+  for (let update = 0; update < keys; update++) {
+    await leader.put(`/full/${update % 10}`, value);
+    if (update % 20 === 0) await compact();
+  }
+  await assertEqual(pair);
+  assert.is(leader.node.database.alarms.raised().length, 0);
+  for (const node of ['node-a', 'node-b'] as const) {
+    const { bytes } = await streamState(pair, node);
+    assert.ok(bytes < streamBytesMax(quotaBytes), `${node} holds ${bytes} bytes`);
+  }
+  await leader.restart();
+  await assertEqual(pair);
 });
 
 cleaning.run();

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { Logger } from '../../shared/logger.ts';
+import type { Logger } from '../logger.ts';
 
 /**
  * A nats-server that met a full disk refuses every write from then on, also when there is space again: it remembers the write

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createLogger } from '../../shared/logger.ts';
+import { createLogger } from '../logger.ts';
 import { watchFreeDisk } from './free-disk-watch.ts';
 
 const sticky = `{"status":"error","error":"JetStream stream '$G > LOG' write error: 1.blk: no space left on device"}`;
