@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { backupCommand } from './commands/backup.ts';
+import { conflictsCommand } from './commands/conflicts.ts';
 import { etcdCommand } from './commands/etcd.ts';
 import { faultCommand } from './commands/fault.ts';
 import { historyCommand } from './commands/history.ts';
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     initCommand(),
     statusCommand(),
     historyCommand(),
+    conflictsCommand(),
     backupCommand(),
     restoreCommand(),
     probeCommand(),

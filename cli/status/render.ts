@@ -30,6 +30,7 @@ function renderNode({ node, role, state, said }: NodeOverview, width: number, no
   const lines = [`${head} since ${clockTime(sinceMs)} (${age(nowMs - sinceMs)})`];
   if (said.reason !== null) lines.push(`reason:   ${said.reason}: ${said.text}`);
   lines.push(`allowed:  ${allowed[state]}`, `log:      epoch ${said.epoch}, revision ${said.revision}`);
+  if (said.conflicts > 0) lines.push(`conflict: ${said.conflicts} open, see "twonode conflicts list"`);
   return lines.join(`\n${indent}`);
 }
 

@@ -12,7 +12,9 @@ export type WriteMethod =
   | 'LeaseKeepAlive'
   | 'LeaseTimeToLive'
   | 'LeaseLeases'
-  | 'Alarm';
+  | 'Alarm'
+  /** Not etcd's: ends a conflict, see conflicts/resolve.ts. */
+  | 'ResolveConflict';
 
 /** Where writes go: the log of this node, the leader over the link, or the overlay. */
 export interface Writes {

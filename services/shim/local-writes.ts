@@ -1,6 +1,14 @@
 import type { Logger } from '../../shared/logger.ts';
 import type { WriteMethod, Writes } from './backend.ts';
-import { EtcdError, etcdErrors, malformed, unimplemented } from './etcd/errors.ts';
+import { resolveRequest } from './conflicts/resolve.ts';
+import {
+  changedSince,
+  EtcdError,
+  etcdErrors,
+  malformed,
+  noSuchConflict,
+  unimplemented,
+} from './etcd/errors.ts';
 import { headerAt } from './etcd/identity.ts';
 import {
   alarmAction,
@@ -125,6 +133,8 @@ export class LocalWrites implements Writes {
         return this.#leaseLeases();
       case 'Alarm':
         return this.#alarm(request);
+      case 'ResolveConflict':
+        return this.#resolveConflict(request);
     }
   }
 
@@ -221,6 +231,29 @@ export class LocalWrites implements Writes {
       await commit.append([revisionEntry(transaction, 'client')]);
     }
     return writer.finish();
+  }
+
+  /** Ends a conflict, and writes the version that lost if the key still is what the person saw: in one record. */
+  async #resolveConflict(bytes: Buffer): Promise<Uint8Array> {
+    const { database, commit } = this.#options;
+    const { id, apply, key, deleted, value, revision } = resolveRequest.decode(bytes);
+    if (apply && !deleted) await this.#takeRoom(costOfPut({ ...plainPut, key, value }));
+    const conflict = database.conflicts.get(id);
+    if (conflict?.key !== key) throw noSuchConflict(id);
+    const transaction = new Transaction(database.store, database.leases);
+    if (apply) {
+      const current = database.store.current(key)?.modRevision ?? 0;
+      if (current !== revision) throw changedSince(key, current, revision);
+      const discard = new Writer();
+      if (deleted) transaction.deleteRange({ key, rangeEnd: '', prevKv: false }, discard, emptyIdentity);
+      else transaction.put({ ...plainPut, key, value }, discard, emptyIdentity);
+    }
+    const how = apply ? 'applied' : 'dropped';
+    database.conflicts.end(id, how);
+    const entries: Entry[] = [{ kind: 'conflict-end', id, how }];
+    if (transaction.changes.length > 0) entries.unshift(revisionEntry(transaction, 'client'));
+    await commit.append(entries, () => database.conflicts.add(conflict));
+    return emptyIdentity;
   }
 
   async #compact(bytes: Buffer): Promise<Uint8Array> {
@@ -337,6 +370,7 @@ export class LocalWrites implements Writes {
 }
 
 const emptyIdentity = Buffer.alloc(0);
+const plainPut = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
 
 function revisionEntry(transaction: Transaction, cause: Cause): Entry {
   const changes = transaction.changes.map((version) => version.bytes);

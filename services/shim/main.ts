@@ -9,6 +9,7 @@ import { mutationLists } from '../../shared/mutation/lists.ts';
 import { servicesUser } from '../../shared/nats-server/config.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
+import { serveConflicts } from './conflicts/service.ts';
 import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
 import { GrpcServer } from './etcd/grpc/server.ts';
@@ -85,6 +86,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
   states.onChange(() => opened.stateChanged());
 
   registerStoreMetrics(registry, opened);
+  serveConflicts({ connection, node: name, backend: opened, logger });
   const server = new GrpcServer(
     etcdServices({
       backend: opened,

@@ -1,4 +1,5 @@
 import type { WriteMethod } from './backend.ts';
+import { resolveRequest } from './conflicts/resolve.ts';
 import {
   deleteRangeRequest,
   leaseRevokeRequest,
@@ -41,6 +42,11 @@ export function mutationsOf(method: WriteMethod, request: Buffer, store: Store):
       return store
         .leasedKeys(leaseRevokeRequest.decode(request).id)
         .map((key) => ({ key, verb: 'delete', value: undefined }));
+    case 'ResolveConflict': {
+      const { apply, key, deleted, value } = resolveRequest.decode(request);
+      if (!apply) return [];
+      return [deleted ? { key, verb: 'delete', value: undefined } : put(store, key, value)];
+    }
     default:
       return [];
   }

@@ -1,18 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
 import { pino } from 'pino';
 import { findBinary } from '../binaries/find.ts';
-import { parseConfiguration } from '../config/load.ts';
+import { loadConfiguration } from '../config/load.ts';
 import type { TwoNodeConfiguration } from '../config/schema.ts';
+import { nodePaths } from '../paths.ts';
 import { freePort } from '../process/ports.ts';
+import { deriveSecret } from '../secrets.ts';
 import { type NatsServer, startNatsServer } from './child.ts';
 import { natsServerConfig, servicesUser } from './config.ts';
 
 /** For tests: two real nats-servers on loopback, joined by the leaf link, as two nodes have them. */
 export interface ServerPair {
   folder: string;
+  /** The configuration as a file; the cluster key stands where it says. */
+  configFile: string;
   config: TwoNodeConfiguration;
   leader: NatsServer;
   follower: NatsServer;
@@ -23,7 +27,8 @@ export interface ServerPair {
   stop(): Promise<void>;
 }
 
-const passwords = { services: 'services-secret', leaf: 'leaf-secret' };
+const clusterKey = Buffer.alloc(32, 7);
+const passwords = { services: deriveSecret(clusterKey, 'services'), leaf: deriveSecret(clusterKey, 'leaf') };
 
 /**
  * Starts both servers on free ports, in a temporary folder which `stop` removes.
@@ -31,7 +36,14 @@ const passwords = { services: 'services-secret', leaf: 'leaf-secret' };
  */
 export async function startServerPair(leaderAddress = '127.0.0.1'): Promise<ServerPair> {
   const folder = await mkdtemp(join(tmpdir(), 'twonode-nats-'));
-  const config = await pairConfiguration(folder, leaderAddress);
+  const configFile = join(folder, 'twonode.yaml');
+  await writeFile(configFile, await pairConfiguration(folder, leaderAddress));
+  const config = loadConfiguration(configFile);
+  for (const { name } of config.nodes) {
+    const paths = nodePaths(config, name);
+    await mkdir(dirname(paths.clusterKey), { recursive: true });
+    await writeFile(paths.clusterKey, clusterKey.toString('hex'));
+  }
   const binary = await findBinary('nats-server');
   const connections: NatsConnection[] = [];
   const servers: NatsServer[] = [];
@@ -52,6 +64,7 @@ export async function startServerPair(leaderAddress = '127.0.0.1'): Promise<Serv
   };
   return {
     folder,
+    configFile,
     config,
     start,
     leader: await start('node-a'),
@@ -77,21 +90,18 @@ export async function startServerPair(leaderAddress = '127.0.0.1'): Promise<Serv
   };
 }
 
-async function pairConfiguration(dataDir: string, leaderAddress: string): Promise<TwoNodeConfiguration> {
+async function pairConfiguration(dataDir: string, leaderAddress: string): Promise<string> {
   const leaf = await freePort();
   const ports = async () => ({ nats: await freePort(), monitoring: await freePort(), leaf });
-  return parseConfiguration(
-    JSON.stringify({
-      apiVersion: 'twonode.dev/v1alpha1',
-      kind: 'TwoNodeConfiguration',
-      cluster: 'test',
-      dataDir,
-      nodes: [
-        { name: 'node-a', role: 'leader', address: leaderAddress, bind: '127.0.0.1', ports: await ports() },
-        { name: 'node-b', role: 'follower', address: '127.0.0.1', ports: await ports() },
-      ],
-      probes: { northSouth: [{ name: 'gateway', address: '127.0.0.1' }] },
-    }),
-    'test.yaml',
-  );
+  return JSON.stringify({
+    apiVersion: 'twonode.dev/v1alpha1',
+    kind: 'TwoNodeConfiguration',
+    cluster: 'test',
+    dataDir,
+    nodes: [
+      { name: 'node-a', role: 'leader', address: leaderAddress, bind: '127.0.0.1', ports: await ports() },
+      { name: 'node-b', role: 'follower', address: '127.0.0.1', ports: await ports() },
+    ],
+    probes: { northSouth: [{ name: 'gateway', address: '127.0.0.1' }] },
+  });
 }

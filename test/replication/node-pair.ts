@@ -4,6 +4,7 @@ import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
 import { createLink, type SwitchedLink } from '../../cli/cluster/relay/link.ts';
 import { relayTcp } from '../../cli/cluster/relay/tcp.ts';
+import { serveConflicts } from '../../services/shim/conflicts/service.ts';
 import { deleteRangeRequest, putRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import type { ConflictPolicy } from '../../services/shim/log/record.ts';
@@ -173,6 +174,7 @@ export class RunningNode {
     const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
     this.#node = await open(context);
     this.#node.stateChanged();
+    serveConflicts({ connection: this.#connection, node: this.#name, backend: this.#node, logger });
   }
 
   async close(): Promise<void> {

@@ -55,3 +55,14 @@ export function malformed(what: string): EtcdError {
 export function unimplemented(method: string): EtcdError {
   return new EtcdError(status.UNIMPLEMENTED, `twonode: ${method} is not implemented`);
 }
+
+/** The conflict that is to be ended is not there, or not any longer. */
+export function noSuchConflict(id: string): EtcdError {
+  return new EtcdError(status.NOT_FOUND, `twonode: there is no open conflict ${id}`);
+}
+
+/** A key is no longer what the person saw who wants to write it. */
+export function changedSince(key: string, current: number, seen: number): EtcdError {
+  const text = `twonode: ${key} is at revision ${current} now, not at ${seen}: look at it again`;
+  return new EtcdError(status.FAILED_PRECONDITION, text);
+}

@@ -197,6 +197,8 @@ export class FollowerNode implements ShimNode {
       const current = state();
       enforce(this.#judge, current.state, current, { method, request, store: this.database.store });
       const writes = this.#overlay?.writes;
+      // What ends a conflict belongs into the log: an overlay would merge the value, and lose the end.
+      if (method === 'ResolveConflict' && (this.#overlay || this.#isAlone())) throw notWhileAlone();
       if (writes) return writes.write(method, request);
       if (!this.#overlay && this.#replication.linkWorks) {
         return this.#replication.forward(method, request, current.state);
@@ -461,4 +463,8 @@ export class FollowerNode implements ShimNode {
       setTimeout(() => this.#crossGap(at), 1_000);
     });
   }
+}
+
+function notWhileAlone(): EtcdError {
+  return permissionDenied('twonode: conflicts are ended while the leader can be reached');
 }

@@ -167,6 +167,7 @@ export const forwardedWriteSchema = z.object({
     'LeaseTimeToLive',
     'LeaseLeases',
     'Alarm',
+    'ResolveConflict',
   ]),
   /** On the leader's monotonic clock, in ms: later it is dropped. */
   deadline: z.coerce.number().nonnegative(),
