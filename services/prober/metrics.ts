@@ -12,8 +12,10 @@ export class ProberMetrics {
   readonly #loss: Gauge;
   readonly #offset: Gauge;
 
-  constructor(registry: Registry) {
+  /** @param current every signal as it is now, asked at each scrape */
+  constructor(registry: Registry, current: () => Measured[]) {
     const registers = [registry];
+    addValues(registry, current);
     this.#status = new Gauge({
       name: 'twonode_probe_status',
       help: 'Status of each check: 1 for the current one, 0 for the others.',
@@ -49,6 +51,24 @@ export class ProberMetrics {
     if (loss_percent !== null) this.#loss.set(loss_percent / 100);
     if (clock_offset_ms !== null) this.#offset.set(clock_offset_ms / 1000);
   }
+}
+
+/** What the probes measured: each number in a signal's `value`, under the name and in the unit that it has there. */
+function addValues(registry: Registry, current: () => Measured[]): void {
+  new Gauge({
+    name: 'twonode_probe_value',
+    help: 'Each number that a check measured, by its name in the value of its signal; the unit is in the name.',
+    labelNames: ['area', 'check', 'name'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { area, check, value } of current()) {
+        for (const [name, measured] of Object.entries(value)) {
+          if (typeof measured === 'number') this.set({ area, check, name }, measured);
+        }
+      }
+    },
+  });
 }
 
 /** Time between two looks at the event loop's lag, in milliseconds. */

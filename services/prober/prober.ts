@@ -49,7 +49,7 @@ export class Prober {
     this.#probes = probesOf(parts.config, parts.node, () => this.#peerApi);
     this.#board = new Board({ node: parts.node, bootId: parts.bootId }, parts.memory);
     this.#publisher = new Publisher(parts.send);
-    this.#metrics = new ProberMetrics(parts.registry);
+    this.#metrics = new ProberMetrics(parts.registry, () => this.#board.signals());
     this.#memoryFile = new MemoryFile(nodePaths(parts.config, parts.node).proberFile, (error) =>
       parts.logger.warn({ err: error }, 'cannot remember the verdicts for the next start'),
     );

@@ -150,6 +150,9 @@ export const probesSchema = z.strictObject({
         .max(100)
         .default(3)
         .describe('failed below this much free space or inodes, in percent'),
+      warningWriteTime: duration(1, 600_000)
+        .prefault('1s')
+        .describe('warning when a small write with fsync takes longer than this'),
       ...check({
         interval: '5s',
         timeout: '2s',

@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { judgeStorage, readStorage, type StorageReading } from './storage.ts';
 
-const limits = { warningFreePercent: 15, failedFreePercent: 3 };
+const limits = { warningFreePercent: 15, failedFreePercent: 3, warningWriteTime: 1_000 };
 const healthy: StorageReading = {
   folder: '/d',
   blocks: { total: 1000, available: 500 },
@@ -28,6 +28,7 @@ const cases: [string, Partial<StorageReading>, string, string][] = [
     'failed',
     '/d: 0 % inodes free',
   ],
+  ['a slow disk', { writeMs: 1_001 }, 'warning', '/d: a small write takes longer than 1000 ms'],
   ['read-only', { writeMs: null, writeFault: 'EROFS' }, 'failed', '/d: file system is read-only'],
   ['no space', { writeMs: null, writeFault: 'ENOSPC' }, 'failed', '/d: no space left'],
   ['hangs', { writeMs: null, writeFault: 'timeout' }, 'failed', '/d: a small write does not come back'],

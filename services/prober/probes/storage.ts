@@ -17,6 +17,8 @@ export interface StorageReading {
 export interface StorageLimits {
   warningFreePercent: number;
   failedFreePercent: number;
+  /** Milliseconds of a small write with fsync. */
+  warningWriteTime: number;
 }
 
 /**
@@ -88,6 +90,9 @@ export function judgeStorage(reading: StorageReading, limits: StorageLimits): Ve
     ['inodes', inodes],
   ] as const) {
     if (percent < limits.warningFreePercent) return warning(`${folder}: ${percent} % ${what} free`, value);
+  }
+  if (reading.writeMs !== null && reading.writeMs > limits.warningWriteTime) {
+    return warning(`${folder}: a small write takes longer than ${limits.warningWriteTime} ms`, value);
   }
   return ok(value);
 }
