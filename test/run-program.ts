@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
 
+/** The metrics of a kube-apiserver are some MB. */
+const outputMaxBytes = 64 * 1024 * 1024;
+
 /** How a program ended, and what it printed. */
 export interface ProgramResult {
   status: number;
@@ -18,7 +21,8 @@ export function runProgram(
   { input = '', env = process.env, limitMs = 60_000 }: RunOptions = {},
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { timeout: limitMs, env }, (error, stdout, stderr) => {
+    const options = { timeout: limitMs, env, maxBuffer: outputMaxBytes };
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (error && child.exitCode === null) {
         reject(new Error(`${program} ${args.join(' ')}: ${error.killed ? 'hangs' : error.message}`));
       } else resolve({ status: child.exitCode ?? 0, stdout, stderr });
