@@ -14,7 +14,8 @@ import { TestCluster } from './test-cluster.ts';
  */
 interface Context {
   cluster: TestCluster;
-  controllers: KubernetesPart;
+  /** Undefined while the cluster starts. */
+  controllers?: KubernetesPart;
 }
 const test = suite<Context>('Kubernetes on two nodes');
 const nodes = ['node-a', 'node-b'] as const;
@@ -29,8 +30,9 @@ test.before(async (context) => {
   context.controllers = await startControllerManager(admin, cluster.dataDir);
 });
 test.after(async ({ cluster, controllers }) => {
-  await controllers.stop();
-  await cluster.stop();
+  await controllers?.stop();
+  // uvu hides why it did not start behind what is thrown here.
+  await cluster?.stop();
 });
 
 const list = (count: number, item: (name: string) => object) => ({
