@@ -111,12 +111,14 @@ export class EtcdClient {
     this.#client.close();
   }
 
+  /** @param path `KV/Range` of etcd's, or `/package.Service/Method` */
   call(path: string, request: Uint8Array): Promise<Buffer> {
+    const method = path.startsWith('/') ? path : `/etcdserverpb.${path}`;
     return new Promise((resolve, reject) => {
       const done = (error: ServiceError | null, response?: Buffer) =>
         error || !response ? reject(error) : resolve(response);
       const options = { deadline: Date.now() + callLimitMs };
-      this.#client.makeUnaryRequest(`/etcdserverpb.${path}`, asBytes, asBytes, request, options, done);
+      this.#client.makeUnaryRequest(method, asBytes, asBytes, request, options, done);
     });
   }
 
@@ -174,8 +176,8 @@ export class EtcdClient {
     });
   }
 
-  async compact(revision: number): Promise<void> {
-    await this.call('KV/Compact', compactionRequest.encode({ revision }));
+  async compact(revision: number, physical = false): Promise<void> {
+    await this.call('KV/Compact', compactionRequest.encode({ revision, physical }));
   }
 
   async leaseGrant(ttl: number, id = 0n) {
@@ -275,6 +277,15 @@ export class AnswerStream<T> {
         };
       });
     }
+  }
+
+  /** Reads nothing more until {@link resume}: what the server sends piles up there. */
+  pause(): void {
+    this.#call.pause();
+  }
+
+  resume(): void {
+    this.#call.resume();
   }
 
   cancel(): void {

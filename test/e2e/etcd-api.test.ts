@@ -139,6 +139,9 @@ same('compaction', async (client, record) => {
   await record(client.range({ key: 'c', revision: now - 2 }));
   await record(client.range({ key: 'c', revision: now - 1 }));
   await record(client.range({ key: 'c' }));
+  await record(client.compact(now, true));
+  await record(client.range({ key: 'c', revision: now - 1 }));
+  await record(client.range({ key: 'c', revision: now }));
 });
 
 same('watch: past, live, filters, previous values, cancel, compacted', async (client, record) => {

@@ -7,6 +7,7 @@ import {
   hashKvRequest,
   hashKvResponse,
   hashResponse,
+  healthCheckResponse,
   leaseGrantRequest,
   memberListResponse,
   moveLeaderRequest,
@@ -83,6 +84,15 @@ same('hashes of revisions that are not there, defragmentation, moving the leader
   await record(client.call('Lease/LeaseRevoke', leaseGrantRequest.encode({ ttl: 1 })));
 });
 
+same('health', async (client, record) => {
+  const check = (service: string) =>
+    client
+      .call('/grpc.health.v1.Health/Check', Buffer.of(0x0a, service.length, ...Buffer.from(service)))
+      .then((bytes) => healthCheckResponse.decode(bytes));
+  await record(check(''));
+  await record(check('nothing'));
+});
+
 same('a watch answer above the limit is cut into fragments', async (client, record) => {
   const half = 'x'.repeat(700 * 1024);
   const both = (value: string) => ({
@@ -116,6 +126,32 @@ test('a hash tells content and revision, also after a restart', async ({ twonode
   assert.is((await hashKv(client, before.hashRevision)).hash, before.hash);
   await twonode.killAndRestart();
   assert.equal(await hashKv(client, 0).then(({ header, ...rest }) => rest), withoutHeader(after));
+  client.close();
+});
+
+test('every header names cluster, member and term', async ({ twonode }) => {
+  const client = new EtcdClient(twonode.address);
+  const members = memberListResponse.decode(await client.call('Cluster/MemberList', Buffer.alloc(0)));
+  const watch = client.watch();
+  watch.create({ key: 'header' });
+  const headers = [
+    (await client.put({ key: 'header' })).header,
+    (await client.range({ key: 'header' })).header,
+    (await client.deleteRange({ key: 'header' })).header,
+    (await client.txn({})).header,
+    (await client.leaseGrant(60, 4_321n)).header,
+    (await client.keepAliveOnce(4_321n)).header,
+    (await watch.next()).header,
+    (await watch.next()).header,
+    members.header,
+  ];
+  for (const header of headers) {
+    assert.is(header?.memberId, members.members[0]?.id);
+    assert.is(header?.clusterId, members.header?.clusterId);
+    assert.ok((header?.raftTerm ?? 0) > 0);
+    assert.ok((header?.revision ?? 0) > 0);
+  }
+  watch.cancel();
   client.close();
 });
 

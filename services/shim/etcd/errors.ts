@@ -66,3 +66,8 @@ export function changedSince(key: string, current: number, seen: number): EtcdEr
   const text = `twonode: ${key} is at revision ${current} now, not at ${seen}: look at it again`;
   return new EtcdError(status.FAILED_PRECONDITION, text);
 }
+
+/** A health check of a service that is not known, with the text of grpc-go. */
+export function unknownService(): EtcdError {
+  return new EtcdError(status.NOT_FOUND, 'unknown service');
+}

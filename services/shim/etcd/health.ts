@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.ts';
-import { EtcdError } from './errors.ts';
-import { healthCheckResponse } from './messages.ts';
+import { EtcdError, unknownService } from './errors.ts';
+import { healthCheckRequest, healthCheckResponse } from './messages.ts';
 import type { Service, StreamCall } from './transport.ts';
 
 /** `HealthCheckResponse.ServingStatus`. */
@@ -8,7 +8,10 @@ const servingStatus = { serving: 1, notServing: 2 } as const;
 /** How often a health Watch looks, in milliseconds. */
 const watchIntervalMs = 1_000;
 
-/** gRPC health checking (grpc/health/v1/health.proto): serving whenever reads can be answered. */
+/**
+ * gRPC health checking (grpc/health/v1/health.proto): serving whenever reads can be answered. As with etcd only the server as a
+ * whole is known, by the empty name.
+ */
 export function health(backend: Backend): Service {
   const look = () =>
     backend.linearizable().then(
@@ -20,7 +23,12 @@ export function health(backend: Backend): Service {
     );
   return {
     name: 'grpc.health.v1.Health',
-    unary: { Check: async () => healthCheckResponse.encode({ status: await look() }) },
+    unary: {
+      Check: async (request) => {
+        if (healthCheckRequest.decode(request).service !== '') throw unknownService();
+        return healthCheckResponse.encode({ status: await look() });
+      },
+    },
     streaming: { Watch: (call) => call.onMessage(() => watch(call, look)) },
   };
 }

@@ -207,5 +207,6 @@ export const statusResponse = message({
   dbSizeQuota: int64(12),
 });
 
+export const healthCheckRequest = message({ service: string(1) });
 /** gRPC health checking (grpc/health/v1/health.proto): 1 is SERVING, 2 NOT_SERVING. */
 export const healthCheckResponse = message({ status: enumeration(1) });
