@@ -112,8 +112,8 @@ function writeConfig(folder: string, text: string): string {
 }
 
 async function waitUntilReady(monitoringPort: number, fault: () => string | undefined): Promise<void> {
-  const deadline = Date.now() + readyLimitMs;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + readyLimitMs;
+  while (performance.now() < deadline) {
     if (await isHealthy(monitoringPort)) return;
     const reason = fault();
     if (reason) throw new UserError(`nats-server does not start: ${reason}`);

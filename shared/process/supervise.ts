@@ -41,7 +41,7 @@ export function supervise({ name, start, logger, onExit, onPid }: SuperviseOptio
   let timer: NodeJS.Timeout | undefined;
 
   const run = () => {
-    const startedMs = Date.now();
+    const startedMs = performance.now();
     const running = start();
     child = running;
     logger.debug({ child: name, pid: running.pid }, 'started');
@@ -51,7 +51,7 @@ export function supervise({ name, start, logger, onExit, onPid }: SuperviseOptio
       child = undefined;
       onPid?.(undefined);
       if (stopping) return;
-      if (asked || Date.now() - startedMs > healthyAfterMs) backoffMs = backoffFirstMs;
+      if (asked || performance.now() - startedMs > healthyAfterMs) backoffMs = backoffFirstMs;
       timer = setTimeout(run, backoffMs);
       if (!asked) {
         logger.warn({ child: name, ...exit, err: error, againInMs: backoffMs }, 'ended, it is started again');

@@ -37,7 +37,7 @@ export class StreamReader {
   #deliverSequence = 0;
   #subscription: Subscription | null = null;
   #consumer: string | null = null;
-  #lastHeardMs = Date.now();
+  #lastHeardMs = performance.now();
   #creating = false;
   #stopped = false;
   readonly #watchdog: NodeJS.Timeout;
@@ -46,7 +46,7 @@ export class StreamReader {
     this.#options = options;
     this.#next = options.from;
     this.#watchdog = setInterval(() => {
-      if (Date.now() - this.#lastHeardMs > silenceMaxMs) void this.#create();
+      if (performance.now() - this.#lastHeardMs > silenceMaxMs) void this.#create();
     }, heartbeatMs / 2);
     void this.#create();
     void this.#recreateOnReconnect();
@@ -79,7 +79,7 @@ export class StreamReader {
       this.#subscription?.unsubscribe();
       void this.#deleteConsumer();
       this.#deliverSequence = 0;
-      this.#lastHeardMs = Date.now();
+      this.#lastHeardMs = performance.now();
       const inbox = createInbox('twonode.inbox');
       const subscription = connection.subscribe(inbox, {
         callback: (_error, message) => {
@@ -117,7 +117,7 @@ export class StreamReader {
   }
 
   #receive(message: Msg): void {
-    this.#lastHeardMs = Date.now();
+    this.#lastHeardMs = performance.now();
     if (message.data.length === 0 && message.headers?.code === 100) {
       // Flow control asks for an answer; a heartbeat does not, but may tell of messages that were lost.
       if (message.reply) message.respond();
@@ -161,7 +161,7 @@ export function readStream(
 ): Promise<void> {
   if (options.from > options.last) return Promise.resolve();
   return new Promise((resolve, reject) => {
-    let progressMs = Date.now();
+    let progressMs = performance.now();
     const end = (error?: Error) => {
       clearInterval(timer);
       reader.stop();
@@ -169,14 +169,14 @@ export function readStream(
       else resolve();
     };
     const timer = setInterval(() => {
-      if (Date.now() - progressMs > options.limitMs) {
+      if (performance.now() - progressMs > options.limitMs) {
         end(new Error(`${options.stream}: nothing came for ${options.limitMs} ms at record ${reader.next}`));
       }
     }, 500);
     const reader: StreamReader = new StreamReader({
       ...options,
       onMessage: (sequence, data) => {
-        progressMs = Date.now();
+        progressMs = performance.now();
         options.onMessage(sequence, data);
         if (sequence >= options.last) end();
       },
