@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadAnswer } from './client-protocol.ts';
-import { type Part, parts } from './machine.ts';
+import { type LoadFault, loadFaults } from './load-faults.ts';
 import { type NodeName, nodeNames } from './network.ts';
 import { judgeData } from './run-row.ts';
 import { recordsPrefix, type Site } from './site.ts';
@@ -9,81 +9,6 @@ import { withSite } from './with-site.ts';
 /** Load before the fault and after the healing, in milliseconds. */
 const aroundMs = 2_000;
 const healLimitMs = 90_000;
-
-/** Something that goes wrong while a client on each side writes. */
-interface LoadFault {
-  name: string;
-  make: (site: Site) => unknown;
-  heal: (site: Site) => unknown;
-  lastsMs: number;
-}
-
-const cut = (seconds: number): LoadFault => ({
-  name: `link cut for ${seconds} s`,
-  make: ({ network }) => network.separate(true),
-  heal: ({ network }) => network.separate(false),
-  lastsMs: seconds * 1_000,
-});
-
-const oneWay = (deaf: NodeName, peer: NodeName): LoadFault => ({
-  name: `${deaf} does not hear ${peer}, 10 s`,
-  make: ({ network }) => network.lose(deaf, peer, 1),
-  heal: ({ network }) => network.loseNothing(deaf),
-  lastsMs: 10_000,
-});
-
-const loss = (percent: number): LoadFault => ({
-  name: `${percent} % loss each way, 20 s`,
-  make: ({ network }) => {
-    network.lose('node-a', 'node-b', percent / 100);
-    network.lose('node-b', 'node-a', percent / 100);
-  },
-  heal: ({ network }) => {
-    for (const node of nodeNames) network.loseNothing(node);
-  },
-  lastsMs: 20_000,
-});
-
-const flapping: LoadFault = {
-  name: 'link flaps at 1 Hz, 20 s',
-  make: async ({ network }) => {
-    for (let i = 0; i < 20; i++) {
-      network.separate(i % 2 === 0);
-      await delay(500);
-      network.separate(i % 2 !== 0);
-      await delay(500);
-    }
-  },
-  heal: ({ network }) => network.separate(false),
-  lastsMs: 0,
-};
-
-const killed = (node: NodeName, part: Part): LoadFault => ({
-  name: `kill -9 of the ${part} of ${node}`,
-  make: ({ machines }) => machines[node].signal(part, 'SIGKILL'),
-  // Its supervisor starts it again; a kube-apiserver has none here.
-  heal: ({ machines }) => (part === 'kube-apiserver' ? machines[node].startApiserver() : undefined),
-  lastsMs: 5_000,
-});
-
-const powerCut: LoadFault = {
-  name: 'both nodes lose power at once',
-  make: ({ machines }) => {
-    for (const node of nodeNames) machines[node].powerOff();
-  },
-  heal: (site) => Promise.all(nodeNames.map((node) => site.powerOn(node))),
-  lastsMs: 2_000,
-};
-
-const faults: LoadFault[] = [
-  ...[1, 5, 30].map(cut),
-  oneWay('node-a', 'node-b'),
-  oneWay('node-b', 'node-a'),
-  ...[5, 20, 30].map(loss),
-  flapping,
-  ...nodeNames.flatMap((node) => parts.map((part) => killed(node, part))),
-  powerCut,
-];
 
 interface LoadResult {
   loads: Record<NodeName, LoadAnswer>;
@@ -104,7 +29,7 @@ export async function runLoad(wanted: string, keepLogs: boolean): Promise<number
     );
     console.log('|---|---|---|---|---|---|---|');
     let wrong = 0;
-    for (const [index, fault] of faults.entries()) {
+    for (const [index, fault] of loadFaults.entries()) {
       if (!fault.name.includes(wanted)) continue;
       const result = await runFault(site, fault, index);
       console.log(line(fault, result));

@@ -17,6 +17,8 @@ import { NodeClient } from './node-client.ts';
 
 const program = fileURLToPath(new URL('../../../bin/twonode.js', import.meta.url));
 const storeSize = '256m';
+/** Loaded into the services: their wall clock can be set. */
+const clock = new URL('clock.js', import.meta.url);
 
 /** The parts of a node that can be killed or stopped one by one. */
 export const parts = ['prober', 'shim', 'webhook', 'nats-server', 'kube-apiserver'] as const;
@@ -123,6 +125,16 @@ export class Machine {
     installCni(this.#options.cniFolder);
   }
 
+  /** Sets the wall clock of this machine's services off by so much, in milliseconds; its timers go on. */
+  stepClock(offsetMs: number): void {
+    writeFileSync(this.#clockFile, String(offsetMs));
+  }
+
+  /** Folder of the JetStream store, on a file system of its own. */
+  get store(): string {
+    return join(this.#store, 'jetstream');
+  }
+
   /** Fills the file system of the store up to a part of its size: 0.9 leaves one tenth. */
   fillStore(part: number): void {
     const [size, used] = execFileSync('df', ['--output=size,used', '-B1', this.#store], { encoding: 'utf8' })
@@ -157,6 +169,10 @@ export class Machine {
     execFileSync('umount', ['-l', this.#store]);
   }
 
+  get #clockFile(): string {
+    return join(this.#root, 'clock');
+  }
+
   get #filling(): string {
     return join(this.#store, 'filling');
   }
@@ -168,7 +184,12 @@ export class Machine {
     const boot = `${this.kernel.mountCommands()} && exec "$@"`;
     const args = ['netns', 'exec', network.namespace(node), 'sh', '-c', boot, 'sh', ...command];
     const log = openSync(join(this.#root, logFile), 'a');
-    const child = spawnTethered('ip', args, { deathSignal: 'KILL', stdio: ['ignore', log, log] });
+    const env = {
+      ...process.env,
+      NODE_OPTIONS: `--import ${clock}`,
+      TWONODE_TEST_CLOCK: this.#clockFile,
+    };
+    const child = spawnTethered('ip', args, { deathSignal: 'KILL', env, stdio: ['ignore', log, log] });
     closeSync(log);
     return child;
   }
