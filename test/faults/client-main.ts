@@ -5,6 +5,7 @@ import { decodeMessage, stateSchema } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
 import type { ClientRequest, DigestAnswer, LoadAnswer, StoredKey } from './client-protocol.ts';
+import { Informer } from './informer.ts';
 
 /**
  * A client beside a node, in its network namespace: it watches the node's state go by, and writes and reads through the
@@ -17,6 +18,7 @@ const etcdAddress = '127.0.0.1:2379';
 const loadPauseMs = 5;
 
 let load: Load | undefined;
+let informer: Informer | undefined;
 
 async function watchState(node: string): Promise<void> {
   const connection = await connect({
@@ -118,6 +120,11 @@ async function perform(request: ClientRequest): Promise<unknown> {
       return null;
     case 'stop-load':
       return load?.stop();
+    case 'start-informer':
+      informer = await Informer.start(request.access, request.prefix);
+      return null;
+    case 'stop-informer':
+      return informer?.stop();
   }
 }
 

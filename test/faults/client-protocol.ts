@@ -1,4 +1,5 @@
 import type { StateMessage } from '../../shared/messages.ts';
+import type { KubeAccess } from './kube-client.ts';
 
 /** What a test asks of the client in a node's namespace (`client-main.ts`), over the IPC channel of the process. */
 export type ClientRequest =
@@ -9,7 +10,10 @@ export type ClientRequest =
   | { call: 'digest'; revision: number }
   /** Begins to write, one key after the other, until `stop-load`. */
   | { call: 'start-load'; prefix: string }
-  | { call: 'stop-load' };
+  | { call: 'stop-load' }
+  /** Begins to follow and to write objects through the kube-apiserver of the node. */
+  | { call: 'start-informer'; access: KubeAccess; prefix: string }
+  | { call: 'stop-informer' };
 
 export interface StoredKey {
   key: string;
@@ -31,6 +35,16 @@ export interface LoadAnswer {
   unknown: number;
   /** Longest time between two acknowledged writes, in milliseconds. */
   longestGapMs: number;
+}
+
+/** What came of an informer. */
+export interface InformerAnswer {
+  lists: number;
+  watches: number;
+  events: number;
+  written: number;
+  /** What was not seen though it should have been. */
+  missed: string[];
 }
 
 /** What the client tells unasked: each state message of its own node. `atMs`: milliseconds since the Unix epoch. */

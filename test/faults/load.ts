@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LoadAnswer } from './client-protocol.ts';
+import type { InformerAnswer, LoadAnswer } from './client-protocol.ts';
 import { type LoadFault, loadFaults } from './load-faults.ts';
 import { type NodeName, nodeNames } from './network.ts';
 import { judgeData } from './run-row.ts';
@@ -12,6 +12,7 @@ const healLimitMs = 90_000;
 
 interface LoadResult {
   loads: Record<NodeName, LoadAnswer>;
+  informers: Record<NodeName, InformerAnswer>;
   passed: Record<NodeName, string[]>;
   toHealMs: number;
   problems: string[];
@@ -25,9 +26,9 @@ interface LoadResult {
 export async function runLoad(wanted: string, keepLogs: boolean): Promise<number> {
   return withSite({ keepLogs }, async (site) => {
     console.log(
-      '| fault | states of node-a | states of node-b | acknowledged | longest gap, s | ms to heal | |',
+      '| fault | states of node-a | states of node-b | acknowledged | longest gap, s | events / lists of the informers | ms to heal | |',
     );
-    console.log('|---|---|---|---|---|---|---|');
+    console.log('|---|---|---|---|---|---|---|---|');
     let wrong = 0;
     for (const [index, fault] of loadFaults.entries()) {
       if (!fault.name.includes(wanted)) continue;
@@ -45,7 +46,9 @@ async function runFault(site: Site, fault: LoadFault, index: number): Promise<Lo
   const problems: string[] = [];
   const noteProblem = (error: Error) => void problems.push(error.message);
   for (const node of nodeNames) {
-    await site.machines[node].client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
+    const { client, apiAccess } = site.machines[node];
+    await client.startInformer(apiAccess, `load-${index}-${node}`);
+    await client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
   }
   await delay(aroundMs);
   await fault.make(site);
@@ -59,20 +62,33 @@ async function runFault(site: Site, fault: LoadFault, index: number): Promise<Lo
     'node-a': await site.machines['node-a'].client.stopLoad(),
     'node-b': await site.machines['node-b'].client.stopLoad(),
   };
+  const informers = {
+    'node-a': await site.machines['node-a'].client.stopInformer(),
+    'node-b': await site.machines['node-b'].client.stopInformer(),
+  };
+  for (const node of nodeNames)
+    problems.push(...informers[node].missed.slice(0, 3).map((each) => `${node} missed ${each}`));
   const written = new Map(nodeNames.flatMap((node) => loads[node].acknowledged));
   await judgeData(site, written).catch(noteProblem);
   const passed = (node: NodeName) =>
     site.machines[node].client.changesSince(startMs).map(({ state }) => state as string);
-  return { loads, passed: { 'node-a': passed('node-a'), 'node-b': passed('node-b') }, toHealMs, problems };
+  return {
+    loads,
+    informers,
+    passed: { 'node-a': passed('node-a'), 'node-b': passed('node-b') },
+    toHealMs,
+    problems,
+  };
 }
 
-function line({ name }: LoadFault, { loads, passed, toHealMs, problems }: LoadResult): string {
+function line({ name }: LoadFault, { loads, informers, passed, toHealMs, problems }: LoadResult): string {
   const both = (of: (load: LoadAnswer) => unknown) => nodeNames.map((node) => of(loads[node])).join(' / ');
   const columns = [
     name,
     ...nodeNames.map((node) => passed[node].join(' > ') || 'unchanged'),
     both(({ acknowledged }) => acknowledged.length),
     both(({ longestGapMs }) => (longestGapMs / 1_000).toFixed(1)),
+    nodeNames.map((node) => `${informers[node].events} / ${informers[node].lists}`).join(', '),
     toHealMs,
   ];
   return `| ${columns.join(' | ')} | ${problems.length === 0 ? 'ok' : 'WRONG'} |`;

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiserverArguments } from '../../cli/cluster/apiserver.ts';
@@ -12,6 +12,7 @@ import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.
 import { nodePaths } from '../../shared/paths.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
 import { KernelFiles } from './kernel-files.ts';
+import type { KubeAccess } from './kube-client.ts';
 import type { Network, NodeName } from './network.ts';
 import { NodeClient } from './node-client.ts';
 
@@ -102,10 +103,22 @@ export class Machine {
     this.#apiserver = undefined;
   }
 
+  /** How the client beside it reaches its kube-apiserver. */
+  get apiAccess(): KubeAccess {
+    const { config, node, pki } = this.#options;
+    const { api } = nodePair(config, node).self.ports;
+    return { url: `https://127.0.0.1:${api}`, ca: pki.ca, token: pki.adminToken };
+  }
+
   startApiserver(): void {
     const { config, node, pki, apiserver } = this.#options;
     const args = [...apiserverArguments(config, nodePair(config, node).self, pki), '--bind-address=0.0.0.0'];
-    this.#apiserver = this.#spawn('kube-apiserver.log', [apiserver, ...args]);
+    const child = this.#spawn('kube-apiserver.log', [apiserver, ...args]);
+    this.#apiserver = child;
+    // It ends by itself when its datastore is not there in 20 s; whoever runs it starts it again. One that was killed stays so.
+    child.once('exit', (status) => {
+      if (status !== null && this.#apiserver === child && this.isOn) this.startApiserver();
+    });
   }
 
   async stopApiserver(): Promise<void> {

@@ -6,15 +6,17 @@ import type {
   ClientAnswer,
   ClientRequest,
   DigestAnswer,
+  InformerAnswer,
   LoadAnswer,
   StateSeen,
   StoredKey,
 } from './client-protocol.ts';
+import type { KubeAccess } from './kube-client.ts';
 import type { Network, NodeName } from './network.ts';
 
 const program = fileURLToPath(new URL('client-main.js', import.meta.url));
 /** More than the etcd client waits. */
-const answerLimitMs = 40_000;
+const answerLimitMs = 90_000;
 
 /** A change of a node's state, as its client saw it. */
 export interface StateChange {
@@ -82,6 +84,14 @@ export class NodeClient {
 
   async stopLoad(): Promise<LoadAnswer> {
     return (await this.#ask({ call: 'stop-load' })) as LoadAnswer;
+  }
+
+  async startInformer(access: KubeAccess, prefix: string): Promise<void> {
+    await this.#ask({ call: 'start-informer', access, prefix });
+  }
+
+  async stopInformer(): Promise<InformerAnswer> {
+    return (await this.#ask({ call: 'stop-informer' })) as InformerAnswer;
   }
 
   close(): void {

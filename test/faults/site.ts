@@ -11,6 +11,7 @@ import { findBinary } from '../../shared/binaries/find.ts';
 import { loadConfiguration } from '../../shared/config/load.ts';
 import type { NodeState } from '../../shared/node.ts';
 import { nodePaths } from '../../shared/paths.ts';
+import { counters } from './informer.ts';
 import { Machine } from './machine.ts';
 import { addresses, Network, type NodeName, nodeNames, vnic, wanAddress } from './network.ts';
 
@@ -187,7 +188,10 @@ function configuration(folder: string, probes: Record<string, object>): object {
       ],
     },
     datastore: { quotaBackendBytes: 64 * 1024 * 1024 },
-    approvedMutationList: [{ apiGroups: [recordsGroup], resources: ['records'] }],
+    approvedMutationList: [
+      { apiGroups: [recordsGroup], resources: ['records'] },
+      { apiGroups: [counters.group], resources: [counters.plural] },
+    ],
   };
 }
 
