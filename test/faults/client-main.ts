@@ -4,7 +4,7 @@ import { status } from '../../services/shim/etcd/grpc/status.ts';
 import { decodeMessage, stateSchema } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
-import type { ClientRequest, DigestAnswer, LoadAnswer, StoredKey } from './client-protocol.ts';
+import type { ClientRequest, DigestAnswer, LoadAnswer, StoredKey, TimedKey } from './client-protocol.ts';
 import { Informer } from './informer.ts';
 
 /**
@@ -16,9 +16,12 @@ const natsUrl = 'nats://127.0.0.1:4222';
 const etcdAddress = '127.0.0.1:2379';
 /** Between two writes of a load: a client, not a benchmark. */
 const loadPauseMs = 5;
+/** A watch may be silent for so long, in milliseconds. */
+const answerLimitMs = 60_000;
 
 let load: Load | undefined;
 let informer: Informer | undefined;
+let watch: TimedWatch | undefined;
 
 async function watchState(node: string): Promise<void> {
   const connection = await connect({
@@ -106,6 +109,49 @@ class Load {
   }
 }
 
+const preciseNowMs = () => performance.timeOrigin + performance.now();
+
+async function timedPuts({ prefix, count, pauseMs }: { prefix: string; count: number; pauseMs: number }) {
+  return withClient(async (client) => {
+    const written: TimedKey[] = [];
+    for (let i = 0; i < count; i++) {
+      const key = `${prefix}${i}`;
+      await client.put({ key, value: 'timed' });
+      written.push([key, preciseNowMs()]);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+    return written;
+  });
+}
+
+/** Notes when each key was seen. */
+class TimedWatch {
+  readonly #client = new EtcdClient(etcdAddress);
+  readonly #stream = this.#client.watch();
+  readonly #seen: TimedKey[] = [];
+  readonly begun: Promise<void>;
+  #stopped = false;
+
+  constructor(prefix: string) {
+    this.#stream.create({ key: prefix, rangeEnd: `${prefix.slice(0, -1)}0` });
+    this.begun = this.#stream.next().then(() => void this.#read());
+  }
+
+  stop(): TimedKey[] {
+    this.#stopped = true;
+    this.#stream.cancel();
+    this.#client.close();
+    return this.#seen;
+  }
+
+  async #read(): Promise<void> {
+    while (!this.#stopped) {
+      const { events } = await this.#stream.next(answerLimitMs).catch(() => ({ events: [] }));
+      for (const { kv } of events) if (kv) this.#seen.push([kv.key, preciseNowMs()]);
+    }
+  }
+}
+
 async function perform(request: ClientRequest): Promise<unknown> {
   switch (request.call) {
     case 'put':
@@ -120,6 +166,13 @@ async function perform(request: ClientRequest): Promise<unknown> {
       return null;
     case 'stop-load':
       return load?.stop();
+    case 'timed-puts':
+      return timedPuts(request);
+    case 'start-watch':
+      watch = new TimedWatch(request.prefix);
+      return watch.begun;
+    case 'stop-watch':
+      return watch?.stop();
     case 'start-informer':
       informer = await Informer.start(request.access, request.prefix);
       return null;

@@ -11,6 +11,11 @@ export type ClientRequest =
   /** Begins to write, one key after the other, until `stop-load`. */
   | { call: 'start-load'; prefix: string }
   | { call: 'stop-load' }
+  /** Writes `count` keys, one after the other. */
+  | { call: 'timed-puts'; prefix: string; count: number; pauseMs: number }
+  /** Begins to watch all keys below a prefix. */
+  | { call: 'start-watch'; prefix: string }
+  | { call: 'stop-watch' }
   /** Begins to follow and to write objects through the kube-apiserver of the node. */
   | { call: 'start-informer'; access: KubeAccess; prefix: string }
   | { call: 'stop-informer' };
@@ -36,6 +41,9 @@ export interface LoadAnswer {
   /** Longest time between two acknowledged writes, in milliseconds. */
   longestGapMs: number;
 }
+
+/** When a key was acknowledged, or seen: milliseconds since the Unix epoch, with fractions. */
+export type TimedKey = [key: string, atMs: number];
 
 /** What came of an informer. */
 export interface InformerAnswer {

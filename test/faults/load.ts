@@ -41,7 +41,8 @@ export async function runLoad(wanted: string, keepLogs: boolean): Promise<number
   });
 }
 
-async function runFault(site: Site, fault: LoadFault, index: number): Promise<LoadResult> {
+/** Makes one fault under load, heals it, and judges. @param index another one for each fault of a site: keys are named by it */
+export async function runFault(site: Site, fault: LoadFault, index: number): Promise<LoadResult> {
   const startMs = Date.now();
   const problems: string[] = [];
   const noteProblem = (error: Error) => void problems.push(error.message);

@@ -190,6 +190,11 @@ export class Machine {
     return join(this.#store, 'filling');
   }
 
+  /** Runs another program on this machine; it ends with the power. */
+  run(logFile: string, command: string[]): void {
+    this.#spawn(logFile, command);
+  }
+
   /** In the machine's namespace, on the machine's kernel. */
   #spawn(logFile: string, command: string[]): ChildProcess {
     const { network, node } = this.#options;

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runCuts } from './cuts.ts';
+import { runFalseAlarms } from './false-alarms.ts';
+import { runFigures } from './figures.ts';
 import { runLoad } from './load.ts';
 import { rowNames, runTable } from './table.ts';
 
@@ -8,6 +10,8 @@ import { rowNames, runTable } from './table.ts';
 //   npm run faults -- --row NAME          one row, or several
 //   npm run faults -- load [TEXT]         faults under load; only those with TEXT in their name
 //   npm run faults -- cuts [N [SECONDS]]  figures of N cuts of the link (50), with so much time (3 s) between two
+//   npm run faults -- alarms [MIN [PERCENT]]  false alarms in 10 minutes with 30 % of the packets lost
+//   npm run faults -- figures             lag of the mirror, and writes beside a two-member etcd
 // With --keep the folder with the nodes' logs stays.
 
 const { values, positionals } = parseArgs({
@@ -30,8 +34,13 @@ async function run(what = 'table', argument = '', second = ''): Promise<number> 
     case 'cuts':
       await runCuts(Number(argument || 50), Number(second || 3), values.keep);
       return 0;
+    case 'alarms':
+      return runFalseAlarms(Number(argument || 10), Number(second || 30), values.keep);
+    case 'figures':
+      await runFigures(values.keep);
+      return 0;
     default:
-      return refuse(`what is "${what}"? table, load or cuts`);
+      return refuse(`what is "${what}"? table, load, cuts, alarms or figures`);
   }
 }
 

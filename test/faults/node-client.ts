@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { StateMessage } from '../../shared/messages.ts';
 import type { NodeState } from '../../shared/node.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
 import type {
@@ -10,6 +11,7 @@ import type {
   LoadAnswer,
   StateSeen,
   StoredKey,
+  TimedKey,
 } from './client-protocol.ts';
 import type { KubeAccess } from './kube-client.ts';
 import type { Network, NodeName } from './network.ts';
@@ -23,6 +25,7 @@ export interface StateChange {
   state: NodeState;
   /** The state until then; null: this is the first that was seen. */
   before: NodeState | null;
+  reason: StateMessage['reason'];
   /** Milliseconds since the Unix epoch. */
   atMs: number;
 }
@@ -86,6 +89,18 @@ export class NodeClient {
     return (await this.#ask({ call: 'stop-load' })) as LoadAnswer;
   }
 
+  async timedPuts(prefix: string, count: number, pauseMs: number): Promise<TimedKey[]> {
+    return (await this.#ask({ call: 'timed-puts', prefix, count, pauseMs })) as TimedKey[];
+  }
+
+  async startWatch(prefix: string): Promise<void> {
+    await this.#ask({ call: 'start-watch', prefix });
+  }
+
+  async stopWatch(): Promise<TimedKey[]> {
+    return (await this.#ask({ call: 'stop-watch' })) as TimedKey[];
+  }
+
   async startInformer(access: KubeAccess, prefix: string): Promise<void> {
     await this.#ask({ call: 'start-informer', access, prefix });
   }
@@ -99,9 +114,9 @@ export class NodeClient {
   }
 
   #saw(seen: StateSeen): void {
-    const { state } = seen.state;
+    const { state, reason } = seen.state;
     const before = this.#last?.state.state ?? null;
-    if (before !== state) this.#changes.push({ state, before, atMs: seen.atMs });
+    if (before !== state) this.#changes.push({ state, before, reason, atMs: seen.atMs });
     this.#last = seen;
   }
 

@@ -1,14 +1,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findBinary } from '../../shared/binaries/find.ts';
+import { runFault } from './load.ts';
+import { loadFaults } from './load-faults.ts';
 import { namespacesArePossible } from './network.ts';
 import { chapters } from './rows.ts';
 import { runRow } from './run-row.ts';
 import { Site } from './site.ts';
 
-/** Four rows of the condition table on two whole nodes; `npm run faults` runs all of them. */
+/** Four rows of the condition table, and two faults under load, on two whole nodes; `npm run faults` runs all of them. */
 
 const wanted = ['physical-joint', 'nic-leader', 'node-leader', 'east-west'];
+const underLoad = ['link cut for 5 s', 'clock of node-b steps by -5 h, and back'];
 const obstacle = await whyNot();
 if (obstacle) console.log(`skipped: ${obstacle}`);
 
@@ -37,6 +40,15 @@ for (const wantedRow of usual?.rows.filter(({ name }) => wanted.includes(name)) 
   row(wantedRow.condition, async ({ site }) => {
     const { problems, toStateMs, toHealMs } = await runRow(site, wantedRow);
     console.log(`  ${wantedRow.condition}: ${toStateMs} ms, healed in ${toHealMs} ms`);
+    assert.equal(problems, []);
+  });
+}
+
+for (const [index, fault] of loadFaults.entries()) {
+  if (!underLoad.includes(fault.name)) continue;
+  row(`${fault.name}, under load`, async ({ site }) => {
+    const { problems, toHealMs } = await runFault(site, fault, index);
+    console.log(`  ${fault.name}: healed in ${toHealMs} ms`);
     assert.equal(problems, []);
   });
 }
