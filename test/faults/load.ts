@@ -32,6 +32,15 @@ export async function runLoad(wanted: string, keepLogs: boolean): Promise<number
     let wrong = 0;
     for (const [index, fault] of loadFaults.entries()) {
       if (!fault.name.includes(wanted)) continue;
+      // What the fault before has left: without its kube-apiservers a site can show nothing.
+      const left = await site.untilWell(healLimitMs).then(
+        () => null,
+        (error: Error) => error.message,
+      );
+      if (left !== null) {
+        console.log(`${fault.name} was not made: ${left}`);
+        return wrong + 1;
+      }
       const result = await runFault(site, fault, index);
       console.log(line(fault, result));
       for (const problem of result.problems) console.log(`    ${problem}`);
