@@ -6,6 +6,7 @@ import { etcdCommand } from './commands/etcd.ts';
 import { faultCommand } from './commands/fault.ts';
 import { historyCommand } from './commands/history.ts';
 import { initCommand } from './commands/init.ts';
+import { leaveCommand } from './commands/leave.ts';
 import { probeCommand } from './commands/probe.ts';
 import { proberCommand } from './commands/prober.ts';
 import { restoreCommand } from './commands/restore.ts';
@@ -30,6 +31,7 @@ export function createProgram(): Command {
     webhookCommand(),
     etcdCommand(),
     initCommand(),
+    leaveCommand(),
     statusCommand(),
     historyCommand(),
     conflictsCommand(),

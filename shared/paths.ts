@@ -18,6 +18,8 @@ export function nodePaths(config: TwoNodeConfiguration, node: string) {
     shimFile: join(root, 'shim.json'),
     /** The one-use mark of `twonode init`: only with it may an empty store begin a new cluster. */
     initMark: join(root, 'init'),
+    /** The one-use mark of `twonode leave`: the next stop is for long, and the peer is told so. */
+    leaveMark: join(root, 'leave'),
     /** What the prober must remember: which checks were ever healthy on this installation. */
     proberFile: join(root, 'prober.json'),
     /** CA, certificate and static manifest of the admission webhook. */

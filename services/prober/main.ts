@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
 import type { NatsConnection } from 'nats';
 import { readBootId } from '../../shared/boot-id.ts';
 import { connectBus } from '../../shared/bus.ts';
@@ -54,9 +55,13 @@ export async function runProber(config: TwoNodeConfiguration, node: string): Pro
     healthy: () => prober.fault(),
     ready: () => prober.fault() ?? (sender.connected() ? null : 'waits for nats-server'),
   });
+  // It was meant for the last stop, which was none.
+  const { leaveMark } = nodePaths(config, node);
+  rmSync(leaveMark, { force: true });
   prober.start();
   onShutdown(logger, stopLimitMs, async () => {
-    await prober.stop(restartingMs);
+    await prober.stop(existsSync(leaveMark) ? null : restartingMs);
+    rmSync(leaveMark, { force: true });
     metrics.close();
     await sender.close();
   });

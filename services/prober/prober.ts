@@ -69,8 +69,8 @@ export class Prober {
     this.#refresh = setInterval(() => this.#publishOldest(), refreshSpacing);
   }
 
-  /** Tells the peer that this node restarts within `restartingMs`, and stops. */
-  async stop(restartingMs: number): Promise<void> {
+  /** Tells the peer that this node restarts within `restartingMs`, or leaves for long (null), and stops. */
+  async stop(restartingMs: number | null): Promise<void> {
     this.#schedule?.stop();
     if (this.#refresh) clearInterval(this.#refresh);
     await this.#beat?.farewell(restartingMs);

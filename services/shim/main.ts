@@ -14,7 +14,7 @@ import { etcdServices, grpcOverheadBytes } from './etcd/api.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
 import { GrpcServer } from './etcd/grpc/server.ts';
 import { streamManager } from './log/owned-log.ts';
-import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
+import { registerLogMetrics, registerReplicationMetrics, registerStoreMetrics } from './metrics.ts';
 import { FollowerNode } from './node/follower-node.ts';
 import { LeaderNode } from './node/leader-node.ts';
 import type { NodeContext, ShimNode } from './node/node.ts';
@@ -87,6 +87,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
 
   registerStoreMetrics(registry, opened);
   serveConflicts({ connection, node: name, backend: opened, logger });
+  registerReplicationMetrics(registry, () => opened.replication());
   const server = new GrpcServer(
     etcdServices({
       backend: opened,

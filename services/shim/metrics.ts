@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Backend } from './backend.ts';
 import { etcdVersion } from './etcd/version.ts';
+import type { ReplicationView } from './node/node.ts';
 
 /**
  * The shim's metrics of its store and log, beside those of its calls (etcd/call-metrics.ts) and of the state machine. They
@@ -107,4 +108,36 @@ export function registerLogMetrics(registry: Registry): (seconds: number) => voi
     registers: [registry],
   });
   return (seconds) => duration.observe(seconds);
+}
+
+/** How the two copies of the log stand to each other. */
+export function registerReplicationMetrics(registry: Registry, view: () => ReplicationView): void {
+  const gauge = (name: string, help: string, value: () => number | null) => {
+    // What this role does not know is not told.
+    if (value() === null) return;
+    const collect = () => instance.set(value() ?? 0);
+    const instance: Gauge = new Gauge({ name, help, registers: [registry], collect });
+  };
+  gauge('twonode_replication_link_up', "Whether the peer's shim answers and the mirror is active.", () =>
+    view().linkWorks ? 1 : 0,
+  );
+  gauge(
+    'twonode_replication_stored_sequence',
+    'Sequence of the newest record that the follower is known to hold.',
+    () => view().stored,
+  );
+  gauge('twonode_replication_following', 'Whether writes wait for the follower.', () => {
+    const { following } = view();
+    return following === null ? null : Number(following);
+  });
+  gauge(
+    'twonode_replication_lag_revisions',
+    'Revisions that the leader has acknowledged and this follower does not show yet.',
+    () => view().lagRevisions,
+  );
+  gauge(
+    'twonode_replication_lag_seconds',
+    'For how long this follower has not shown all that the leader has acknowledged.',
+    () => view().lagSeconds,
+  );
 }

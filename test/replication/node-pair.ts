@@ -49,6 +49,8 @@ export interface PairOptions {
   conflictPolicy?: ConflictPolicy;
   /** Whether the leader may begin a new cluster. */
   init?: boolean;
+  /** What the follower's configuration says otherwise than the leader's. */
+  followerConfig?: Partial<TwoNodeConfiguration>;
 }
 
 const relayAddress = '127.0.1.1';
@@ -73,7 +75,8 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
     states: { ...servers.config.states, bootGrace: 600_000 },
   };
   const leader = new RunningNode(servers, config, 'node-a', () => link.isCut);
-  const follower = new RunningNode(servers, config, 'node-b', () => link.isCut || leader.hasFailed);
+  const followerConfig = { ...config, ...options.followerConfig };
+  const follower = new RunningNode(servers, followerConfig, 'node-b', () => link.isCut || leader.hasFailed);
   if (options.init !== false) leader.allowInit();
   await leader.open();
   await follower.open();

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -214,3 +214,34 @@ test('a follower that lost its disk gets a full copy', async ({ pair }) => {
 });
 
 test.run();
+
+const refusing = suite('contradictions');
+
+refusing('a follower of another cluster is refused, with the same sentence on both nodes', async () => {
+  const pair = await startNodePair({ followerConfig: { cluster: 'other' } });
+  const text = 'node-a is configured for cluster "test", node-b for cluster "other"';
+  await pair.follower.until(({ failure }) => failure === text);
+  assert.ok(pair.leader.node.facts().notices.includes(text));
+  await pair.leader.put('/a', 'x');
+  assert.is(pair.follower.node.facts().neverJoined, true);
+  await pair.stop();
+});
+
+refusing('two logs that began apart are not joined', async () => {
+  const pair = await startNodePair();
+  await pair.leader.put('/a', 'x');
+  await assertEqual(pair);
+  await pair.follower.close();
+  await pair.changeStore('node-a', (folders) => {
+    lose(folders);
+    mkdirSync(folders.root);
+    writeFileSync(join(folders.root, 'init'), '');
+  });
+  await pair.leader.put('/a', 'of a new cluster');
+  await pair.follower.open();
+  await pair.follower.until(({ failure }) => failure?.includes('began apart') ?? false);
+  assert.is(pair.follower.now().get('/a'), 'x');
+  await pair.stop();
+});
+
+refusing.run();

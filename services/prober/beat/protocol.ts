@@ -16,8 +16,8 @@ export interface BeatThreadData {
 export type ToBeatThread =
   | { kind: 'state'; word: Pick<OwnWord, 'state' | 'stateReason' | 'stateSinceMs' | 'epoch'>; ttlMs: number }
   | { kind: 'api'; status: string | null }
-  /** Say goodbye with a few quick beats, and end. */
-  | { kind: 'farewell'; restartingMs: number };
+  /** Say goodbye with a few quick beats, and end. Null: this node leaves for long. */
+  | { kind: 'farewell'; restartingMs: number | null };
 
 /** Beat thread to main thread. */
 export type FromBeatThread =

@@ -17,8 +17,8 @@ export interface BeatThread {
   tellState(state: StateMessage): void;
   /** The newest status of the own `local.api`. */
   tellApi(status: string): void;
-  /** Tells the peer that this node restarts and how long that may take, and ends the thread. */
-  farewell(restartingMs: number): Promise<void>;
+  /** Tells the peer that this node restarts and how long that may take (null: it leaves for long), and ends the thread. */
+  farewell(restartingMs: number | null): Promise<void>;
 }
 
 /** Starts the thread that beats. */

@@ -152,7 +152,7 @@ function obey(message: ToBeatThread): void {
     case 'farewell':
       clearInterval(beating);
       leaving = true;
-      say({ ...word, restartingMs: message.restartingMs });
+      say({ ...word, restartingMs: message.restartingMs, leaving: message.restartingMs === null });
       farewell(farewells);
       break;
   }

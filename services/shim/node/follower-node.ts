@@ -18,7 +18,7 @@ import { WatchHub } from '../watch/watch-hub.ts';
 import { Changed } from './changed.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
-import { identityOf, type NodeContext, type ShimNode } from './node.ts';
+import { identityOf, type NodeContext, type ReplicationView, type ShimNode } from './node.ts';
 
 /** How often what may be done now is looked at: merge, bootGrace, the verified point. In milliseconds. */
 const tickMs = 250;
@@ -226,8 +226,14 @@ export class FollowerNode implements ShimNode {
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
       conflicts: this.database.conflicts.forPeople,
-      failure: this.#replication.failure ?? this.#overlay?.failure ?? null,
+      failure: this.#replication.failure ?? this.#replication.contradiction ?? this.#overlay?.failure ?? null,
+      notices: this.#replication.notice === null ? [] : [this.#replication.notice],
     };
+  }
+
+  replication(): ReplicationView {
+    const { linkWorks, position, lagRevisions, lagSeconds } = this.#replication;
+    return { linkWorks, following: null, stored: position.sequence, lagRevisions, lagSeconds };
   }
 
   stateChanged(): void {

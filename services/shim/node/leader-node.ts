@@ -23,7 +23,7 @@ import type { Database } from '../store/database.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
-import { identityOf, type NodeContext, type ShimNode } from './node.ts';
+import { identityOf, type NodeContext, type ReplicationView, type ShimNode } from './node.ts';
 import { PeerPing } from './peer-ping.ts';
 
 /** How often the verified point is saved, in milliseconds. */
@@ -183,7 +183,23 @@ export class LeaderNode implements ShimNode {
       revision: this.database.store.visible,
       conflicts: this.database.conflicts.forPeople,
       failure: this.#health.failure,
+      notices: this.#notices(),
     };
+  }
+
+  #notices(): string[] {
+    const { config, pair } = this.#context;
+    const notices: string[] = [];
+    if (this.#replication.notice) notices.push(this.#replication.notice);
+    else if (this.#log.fault) notices.push(`the log is not whole: ${this.#log.fault}`);
+    if (this.#writes && config.datastore.ack === 'both' && !this.#replication.replicated.following)
+      notices.push(`writes are on this node's disk alone: ${pair.peer.name} does not follow`);
+    return notices;
+  }
+
+  replication(): ReplicationView {
+    const { following, stored } = this.#replication.replicated;
+    return { linkWorks: this.#ping.answers, following, stored, lagRevisions: null, lagSeconds: null };
   }
 
   stateChanged(): void {}

@@ -35,9 +35,22 @@ export function identityOf({ config, pair }: NodeContext): Identity {
   return { cluster: config.cluster, node: pair.self.name, role: pair.self.role, peer: pair.peer.name };
 }
 
+/** How replication stands, as one node sees it. */
+export interface ReplicationView {
+  linkWorks: boolean;
+  /** Whether writes wait for the follower; null on the follower. */
+  following: boolean | null;
+  /** Sequence of the newest record that the follower is known to hold. */
+  stored: number;
+  /** What the leader has acknowledged and the follower does not show yet, and for how long; null on the leader. */
+  lagRevisions: number | null;
+  lagSeconds: number | null;
+}
+
 /** A node's datastore in its role: what the etcd API stands on, and what the state machine asks. */
 export interface ShimNode extends Backend {
   facts(): DatastoreFacts;
+  replication(): ReplicationView;
   /** The state changed: where writes go may have, too. */
   stateChanged(): void;
   stop(): Promise<void>;

@@ -94,6 +94,7 @@ export class FollowerReplication {
   /** The record behind which the mirror was stuck last. */
   #stuckAt: number | null = null;
   #comparedMs = 0;
+  #caughtUpMs = performance.now();
   #linkWorks = false;
   #committed = 0;
   #leaderSequence = 0;
@@ -279,6 +280,7 @@ export class FollowerReplication {
     store.show(this.linkWorks ? Math.min(this.#committed, store.head) : store.head);
     if (store.visible > before) this.#options.onVisible(before, store.visible);
     this.#gate.reached(store.visible);
+    if (this.lagRevisions === 0) this.#caughtUpMs = performance.now();
   }
 
   #commit(message: Msg): void {
@@ -423,6 +425,7 @@ export class FollowerReplication {
     }
     this.#refusal = { reason, text };
     this.#session = null;
+    this.#options.onLink();
   }
 
   /** Why the served copy is of no use any more, unless a new one is being made that is; null when there is nothing wrong. */
@@ -439,11 +442,26 @@ export class FollowerReplication {
     return this.#options.mirrors.hasHole(Math.max(this.#leaderFirstSequence, this.database?.cleanedTo ?? 1));
   }
 
-  /** What is wrong with this node's copy of the log, for people; null when nothing is. */
+  /** What happens to this node's copy of the log, for people; null when nothing does. */
   get notice(): string | null {
     const { mirrors } = this.#options;
     if (mirrors.copy) return `the log is copied anew from the leader (${mirrors.copy})`;
-    return this.#refusal && this.#refusal.reason !== 'starting' ? this.#refusal.text : null;
+    return this.#refusal?.reason === 'restoring' ? this.#refusal.text : null;
+  }
+
+  /** Why this node cannot be the leader's follower at all, by its configuration or its log; null when it can. */
+  get contradiction(): string | null {
+    return this.#refusal?.reason === 'contradiction' ? this.#refusal.text : null;
+  }
+
+  /** Revisions that the leader has acknowledged and that are not shown here yet. */
+  get lagRevisions(): number {
+    return Math.max(this.#committed - (this.database?.store.visible ?? 0), 0);
+  }
+
+  /** For how long there have been such, in seconds. */
+  get lagSeconds(): number {
+    return this.lagRevisions === 0 ? 0 : (performance.now() - this.#caughtUpMs) / 1_000;
   }
 
   async #ask(method: string, payload: string | Uint8Array, timeout: number): Promise<unknown> {

@@ -72,7 +72,7 @@ export const helloAnswerSchema = z.discriminatedUnion('ok', [
   }),
   z.object({
     ok: z.literal(false),
-    reason: z.enum(['starting', 'restoring', 'contradiction', 'foreign-log']),
+    reason: z.enum(['starting', 'restoring', 'contradiction']),
     text: z.string(),
   }),
 ]);

@@ -10,6 +10,7 @@ const checks = ['nic', 'vnic', 'cni', 'api', 'storage', 'datastore'].map((check)
 const healthy = [...checks, 'northsouth.gateway', 'northsouth.wan', 'eastwest.api', 'eastwest.beat'];
 const datastore = {
   logVerified: true,
+  notices: [],
   neverJoined: false,
   logLink: 'works',
   reconverged: true,

@@ -41,6 +41,8 @@ export interface Datastore {
   readonly reconverged: boolean;
   /** What is wrong with this node's own datastore, in a few words; null when nothing is. */
   readonly failure: string | null;
+  /** What a person should know of the log though it changes no state, each one line. */
+  readonly notices: readonly string[];
 }
 
 /** What the peer last said of itself, in its beats or on its state subject. */

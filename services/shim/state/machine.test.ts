@@ -168,6 +168,7 @@ function tell(machine: Machine, pair: Pair, peer: Machine): Machine {
   const signals = [...news.map(([name, ok]) => signal(name, ok, nowMs)), beat];
   const datastore = {
     logVerified: view.verified,
+    notices: [],
     neverJoined: false,
     logLink: view.link ? ('works' as const) : ('down' as const),
     reconverged: !pair.wroteAlone,

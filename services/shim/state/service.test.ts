@@ -38,6 +38,7 @@ const checks = [
 
 const verified: DatastoreFacts = {
   logVerified: true,
+  notices: [],
   neverJoined: false,
   logLink: 'works',
   reconverged: true,

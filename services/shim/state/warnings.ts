@@ -77,6 +77,9 @@ const logLink: Check = ({ config }, { role, peer: { heard, logLink: link } }) =>
     ? [{ about: 'log link', text: `the log link to ${config.peer} is stalled: nothing is copied to it` }]
     : [];
 
+const datastore: Check = ({ known }) =>
+  (known.datastore?.notices ?? []).map((text) => ({ about: text, text }));
+
 const clock: Check = ({ config, known }) => {
   const offset = known.beat?.clock_offset_ms ?? 0;
   if (Math.abs(offset) <= clockOffsetMaxMs) return [];
@@ -100,6 +103,7 @@ const checks: readonly Check[] = [
   peer,
   eastWest,
   logLink,
+  datastore,
   clock,
   configuration,
 ];

@@ -329,6 +329,7 @@ export class SimulatedPair {
   private tellDatastore(node: SimulatedNode): void {
     const datastore = {
       logVerified: node.verified && !node.neverJoined,
+      notices: [],
       neverJoined: node.neverJoined,
       logLink: this.linkWorks(node, 0) ? ('works' as const) : ('down' as const),
       reconverged: !node.wroteAlone,
