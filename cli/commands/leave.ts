@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { nodePair } from '../../shared/config/schema.ts';
 import { UserError } from '../../shared/lifecycle.ts';
@@ -9,11 +9,9 @@ export function leaveCommand(): Command {
   const description = 'say that the next stop of this node is for long: its peer then acts at once';
   return nodeCommand('leave', description, (config, { node }) => {
     const { self, peer } = nodePair(config, node);
-    try {
-      writeFileSync(nodePaths(config, node).leaveMark, `${new Date().toISOString()}\n`, { mode: 0o600 });
-    } catch (error) {
-      throw new UserError(`${self.name} has never run here: ${(error as Error).message}`);
-    }
+    const { root, leaveMark } = nodePaths(config, node);
+    if (!existsSync(root)) throw new UserError(`${self.name} has never run here: there is no ${root}`);
+    writeFileSync(leaveMark, `${new Date().toISOString()}\n`, { mode: 0o600 });
     console.log(`stop ${self.name} now: ${peer.name} will not wait for it to come back`);
   });
 }

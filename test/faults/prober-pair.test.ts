@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { beatValueSchema } from '../../shared/beat-value.ts';
+import { type BeatValue, beatValueSchema } from '../../shared/beat-value.ts';
 import type { StateMessage } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { loopback4, loopback6, type Place, ProberPair } from './prober-pair.ts';
@@ -94,6 +98,38 @@ test('the state of the peer travels in the beats, and a stop announces a restart
     await pair.stop('node-a', 'SIGTERM');
     await announced;
   }));
+
+test('a stop after "twonode leave" is for long, and only that one', () =>
+  withPair(loopback4, async (pair) => {
+    const told = (what: string, isSo: (value: BeatValue) => boolean) =>
+      pair.signals.next(`${what} of node-a`, ({ node, check, value }) => {
+        return node === 'node-b' && check === 'beat' && isSo(beatValueSchema.parse(value));
+      });
+    await leave(pair);
+    const left = told('the leaving', ({ peer_leaving }) => peer_leaving);
+    await pair.stop('node-a', 'SIGTERM');
+    await left;
+    const back = told('the return', ({ peer_leaving }) => !peer_leaving);
+    pair.startProber('node-a');
+    await back;
+    const restarts = told('the restart', ({ peer_restarting_ms }) => (peer_restarting_ms ?? 0) > 5_000);
+    await pair.stop('node-a', 'SIGTERM');
+    await restarts;
+  }));
+
+async function leave(pair: ProberPair): Promise<void> {
+  const program = fileURLToPath(new URL('../../../bin/twonode.js', import.meta.url));
+  const config = join(pair.folder, 'twonode.yaml');
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    program,
+    'leave',
+    '--config',
+    config,
+    '--node',
+    'node-a',
+  ]);
+  assert.is(stdout, 'stop node-a now: node-b will not wait for it to come back\n');
+}
 
 test('a closed test point fails, and is ok again when it is open', () =>
   withPair(loopback4, async (pair, gateway) => {

@@ -333,6 +333,11 @@ export class FollowerReplication {
       this.leave();
       throw new Error('the mirror has a hole');
     }
+    if (this.#options.mirrors.isCopyIdle) {
+      this.#session = null;
+      await this.#options.mirrors.beginCopy();
+      throw new Error('the new copy does not begin');
+    }
     if (stuck !== null) {
       this.#goOnFrom(stuck);
       throw new Error(`the mirror does not go on behind record ${stuck}`);

@@ -15,6 +15,8 @@ import type { Point } from './protocol.ts';
 
 /** A mirror that heard nothing from its origin for this long, in nanoseconds, is not active. */
 const mirrorSilenceMaxNs = 2e9;
+/** A new copy that NATS does not set up for this long, in milliseconds, though the leader answers, is begun anew: it waits minutes after a cut. */
+const idleCopyMs = 5_000;
 /** A mirror that is behind and gets nothing for this long, in milliseconds, has lost its place. */
 const stuckAfterMs = 3_000;
 /** Where a mirror's id stands among its stream's metadata. */
@@ -39,6 +41,7 @@ export class Mirrors {
   #newId = randomBytes(8).toString('hex');
   #attempt = 0;
   #standing = { last: 0, sinceMs: performance.now() };
+  #activeMs = performance.now();
 
   private constructor(options: MirrorsOptions, served: string, copy: string | null) {
     this.#options = options;
@@ -127,8 +130,14 @@ export class Mirrors {
     // Without its mirror it is a stream that nobody writes to.
     if (await this.info()) await manager.streams.update(this.#served, { mirror: undefined } as never);
     this.#newId = randomBytes(8).toString('hex');
+    this.#activeMs = performance.now();
     this.#copy = logStream((logStreamNumber(this.#served) ?? 0) + 1);
     logger.warn({ old: this.#served, copy: this.#copy }, 'the log is copied anew from the leader');
+  }
+
+  /** Whether the new copy stands still because NATS waits before it asks the leader's server again. */
+  get isCopyIdle(): boolean {
+    return this.#copy !== null && performance.now() - this.#activeMs > idleCopyMs;
   }
 
   /** The new copy is whole: it counts from now on, and the old one goes. */
@@ -153,6 +162,7 @@ export class Mirrors {
     const silentNs = info?.mirror?.active ?? -1;
     const active = silentNs >= 0 && silentNs <= mirrorSilenceMaxNs;
     const last = info?.state.last_seq ?? 0;
+    if (active || !this.#copy) this.#activeMs = performance.now();
     if (!active || last !== this.#standing.last || last >= leaderSequence) {
       this.#standing = { last, sinceMs: performance.now() };
     }
