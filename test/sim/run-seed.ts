@@ -4,7 +4,7 @@ import { readKeyValue } from '../../services/shim/store/key-value.ts';
 import type { Violation } from './checks.ts';
 import { Contents } from './clients/contents.ts';
 import type { Write } from './clients/history.ts';
-import { keys } from './clients/keys.ts';
+import { isLeased, keys } from './clients/keys.ts';
 import { installGlobals } from './clock/globals.ts';
 import { type NodeName, nodeNames } from './network.ts';
 import { planFaults } from './scenario.ts';
@@ -111,6 +111,7 @@ function isLost(
   logged: ReadonlySet<string>,
   atEnd: Contents,
 ): boolean {
+  if (isLeased(write.key)) return false;
   const value = `${write.key}=${write.value}`;
   if (write.outcome !== 'acknowledged' || logged.has(value) || checks.excused.has(value)) return false;
   if (write.value === null && (atEnd.modRevision(write.key) ?? write.revision) >= write.revision)

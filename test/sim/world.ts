@@ -19,6 +19,8 @@ import { Trace } from './trace.ts';
 /** True time 0 on both wall clocks. */
 const startWallMs = Date.parse('2026-01-01T12:00:00Z');
 
+const smallQuotaBytes = 96 * 1024;
+
 /** The configuration of the pair: the product's defaults, but with shorter waits, so that a minute holds more. */
 function simulatedConfig(): TwoNodeConfiguration {
   return configSchema.parse({
@@ -48,7 +50,7 @@ export class World {
   readonly random: Random;
   readonly scheduler = new Scheduler();
   readonly trace = new Trace(this.scheduler);
-  readonly config = simulatedConfig();
+  readonly config: TwoNodeConfiguration;
   readonly lists: Record<NodeName, MutationLists>;
   readonly files = new SimulatedFiles();
   readonly network: Network;
@@ -61,6 +63,10 @@ export class World {
   /** @param keepsContents keep copies of what clients saw, to say what differs */
   constructor(seed: number, keepsContents: boolean) {
     this.random = new Random(seed);
+    this.config = simulatedConfig();
+    // The schema's least quota is far above what a minute writes. With a small one the log is cleaned.
+    if (this.random.chance(0.3)) this.config.datastore.quotaBackendBytes = smallQuotaBytes;
+    if (this.random.chance(0.2)) this.config.datastore.ack = 'local';
     this.lists = {
       'node-a': mutationLists(this.config, 'node-a'),
       'node-b': mutationLists(this.config, 'node-b'),

@@ -41,10 +41,12 @@ export class Contents {
   differenceFrom(other: Contents): string {
     const lines: string[] = [];
     for (const [key, { kv, hash }] of this.#entries) {
-      if (other.#entries.get(key)?.hash !== hash) lines.push(`+${key}@${kv.modRevision}=${kv.value}`);
+      if (other.#entries.get(key)?.hash !== hash)
+        lines.push(`+${key}@${kv.modRevision}=${kv.value.toString().slice(0, 40)}`);
     }
     for (const [key, { kv, hash }] of other.#entries) {
-      if (this.#entries.get(key)?.hash !== hash) lines.push(`-${key}@${kv.modRevision}=${kv.value}`);
+      if (this.#entries.get(key)?.hash !== hash)
+        lines.push(`-${key}@${kv.modRevision}=${kv.value.toString().slice(0, 40)}`);
     }
     return lines.slice(0, 10).join(' ');
   }

@@ -59,7 +59,7 @@ export class History {
     this.#end(write, revision === 0 ? 'nothing' : 'acknowledged');
     write.revision = revision;
     if (revision === 0) return;
-    this.#world.say('client', `${write.node} ${write.key} = ${write.value} at ${revision}`);
+    this.#world.say('client', `${write.node} ${write.key} = ${write.value?.slice(0, 40)} at ${revision}`);
     if (write.value !== null) this.#isPut(revision, write.key, write.value, `a write through ${write.node}`);
     const sinceMs = this.#world.restrictedSinceMs(write.node);
     if (!isListed(write.key) && sinceMs !== null && sinceMs < write.beganMs) {

@@ -1,7 +1,10 @@
 import { EtcdError } from '../../../services/shim/etcd/errors.ts';
 import {
   type Compare,
+  compactionRequest,
   deleteRangeRequest,
+  leaseGrantRequest,
+  leaseGrantResponse,
   putRequest,
   type RequestOp,
   rangeRequest,
@@ -33,6 +36,7 @@ export class Writer {
   readonly #random: Random;
   readonly #history: History;
   #count = 0;
+  #listedRevision = 0;
   /** The mod revisions of the shared keys as this client last saw them. */
   readonly #seen = new Map<string, number>();
 
@@ -59,18 +63,20 @@ export class Writer {
     if (dice < 0.5) return this.#put(shared);
     if (dice < 0.7) return this.#update(shared);
     if (dice < 0.8) return this.#delete(shared);
-    if (dice < 0.9) return this.#put(keys.unlisted(this.#random.below(unlistedKeys)));
+    if (dice < 0.87) return this.#put(keys.unlisted(this.#random.below(unlistedKeys)));
+    if (dice < 0.9) return this.#putLeased();
+    if (dice < 0.93) return this.#compact();
     return this.#list();
   }
 
-  /** A value that no other write has. */
+  /** A value that no other write has. Some are long, so that the log has something to clean. */
   #value(): string {
-    return `${this.#name}-${this.#count++}`;
+    return `${this.#name}-${this.#count++}${'.'.repeat(this.#random.chance(0.1) ? 2_000 : 0)}`;
   }
 
-  async #put(key: string): Promise<void> {
+  async #put(key: string, lease = 0n): Promise<void> {
     const value = this.#value();
-    const request = putRequest.encode({ key, value: Buffer.from(value) });
+    const request = putRequest.encode({ key, value: Buffer.from(value), lease });
     await this.#write({ key, value }, 'Put', request, (bytes) => putResponse.decode(bytes).header?.revision);
   }
 
@@ -115,17 +121,39 @@ export class Writer {
     }
   }
 
+  /** A key on a lease that nobody keeps alive. */
+  async #putLeased(): Promise<void> {
+    const request = leaseGrantRequest.encode({ ttl: 2, id: 0n });
+    const answer = await this.#connection.call('Lease', 'LeaseGrant', request).catch(unanswered);
+    if (!answer) return;
+    const { id } = leaseGrantResponse.decode(answer);
+    await this.#put(keys.leased(this.#name, this.#count), id);
+  }
+
+  /** As kube-apiserver does it: up to a revision that was read some time ago. */
+  async #compact(): Promise<void> {
+    const revision = this.#listedRevision;
+    if (revision === 0) return;
+    await this.#connection
+      .call('KV', 'Compact', compactionRequest.encode({ revision, physical: false }))
+      .catch(unanswered);
+  }
+
   async #list(): Promise<void> {
     const { name } = this.#connection.machine;
     const answer = await this.#connection
       .call('KV', 'Range', rangeRequest.encode(keys.all))
-      .catch((error: unknown) => {
-        if (error instanceof EtcdError) return null;
-        throw error;
-      });
+      .catch(unanswered);
     if (!answer) return;
     const { header, kvs } = rangeResponse.decode(answer);
-    this.#history.listed(name, header?.revision ?? 0, kvs);
+    this.#listedRevision = header?.revision ?? 0;
+    this.#history.listed(name, this.#listedRevision, kvs);
     for (const { key, modRevision } of kvs) this.#seen.set(key, modRevision);
   }
+}
+
+/** An answer of etcd that is not a success. @throws what is none */
+function unanswered(error: unknown): null {
+  if (error instanceof EtcdError) return null;
+  throw error;
 }

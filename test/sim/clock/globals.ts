@@ -1,5 +1,6 @@
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import timersPromises from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Random } from '../random.ts';
 import type { Appointment, Scheduler } from './scheduler.ts';
@@ -10,9 +11,15 @@ import type { Appointment, Scheduler } from './scheduler.ts';
  * @returns puts Node's own back
  */
 export function installGlobals(scheduler: Scheduler, random: Random): () => void {
+  const timers = timersOf(scheduler);
   const replaced = [
-    replace(globalThis, timersOf(scheduler)),
+    replace(globalThis, timers),
     replace(globalThis, { Date: dateOf(scheduler), performance: performanceOf(scheduler) }),
+    // Timers that are imported, not global.
+    replace(timersPromises, {
+      setTimeout: (ms?: number, value?: unknown) =>
+        new Promise((resolve) => timers.setTimeout(() => resolve(value), ms)),
+    }),
     replace(Math, { random: () => random.next() }),
     replace(crypto, {
       randomBytes: (length: number) => random.bytes(length),

@@ -46,6 +46,8 @@ export class SimulatedProber {
   #wordUntilMs = 0;
   #posted = '';
   #postedMs = 0;
+  #beating: NodeJS.Timeout;
+  #lastBeatMs = 0;
   #status: Verdict['status'] = 'unknown';
 
   /** Runs in the prober's process. */
@@ -71,7 +73,7 @@ export class SimulatedProber {
       return true;
     });
     this.#listen();
-    setInterval(() => this.#beat(), beat.interval);
+    this.#beating = setInterval(() => this.#beat(), beat.interval);
     setInterval(() => this.#publisher.refresh(this.#levels(), performance.now()), refreshSpacing);
     for (const [check, failure] of checks) this.found(check, failure);
   }
@@ -112,7 +114,14 @@ export class SimulatedProber {
 
   /** A datagram came in. */
   receive(datagram: Buffer): void {
-    this.#link.receive(datagram, this.#instant());
+    const instant = this.#instant();
+    const { interval } = this.#world.config.probes.beat;
+    const admitted = this.#link.receive(datagram, instant);
+    if (!admitted || instant.nowMs - this.#lastBeatMs < interval / 2) return;
+    // A beat of the peer takes ours along.
+    clearInterval(this.#beating);
+    this.#beating = setInterval(() => this.#beat(), interval);
+    this.#beat();
   }
 
   #say(word: typeof nothingToSay): void {
@@ -127,6 +136,7 @@ export class SimulatedProber {
   /** As the beat's thread does it (services/prober/beat/worker.ts). */
   #beat(): void {
     const nowMs = performance.now();
+    this.#lastBeatMs = nowMs;
     if (this.#word.state !== null && nowMs > this.#wordUntilMs)
       this.#say({ ...nothingToSay, api: this.#word.api });
     this.#world.send(this.#link.next(this.#instant()));
