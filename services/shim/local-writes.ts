@@ -1,3 +1,4 @@
+import { NatsError } from 'nats';
 import type { Logger } from '../../shared/logger.ts';
 import type { WriteMethod, Writes } from './backend.ts';
 import { resolveRequest } from './conflicts/resolve.ts';
@@ -384,5 +385,7 @@ export function toEtcdError(error: Error): EtcdError {
   if (error instanceof StoreFullError) return etcdErrors.noSpace();
   if (error instanceof OverloadedError) return etcdErrors.tooManyRequests();
   if (error instanceof FencedError) return etcdErrors.leaderChanged();
+  // The node's own nats-server is away, or stopped: the log is not open in time.
+  if (error instanceof NatsError) return etcdErrors.timeout();
   throw error;
 }

@@ -1,22 +1,71 @@
 import { parseArgs } from 'node:util';
+import { countFalseAlarms } from './false-alarms.ts';
 import { runSeed } from './run-seed.ts';
 
+// npm run sim -- --seeds 10000 [--from 1]     runs seeds and names those that fail
+// npm run sim -- --seed 42                    runs one again, and prints all that happened
+// npm run sim -- --hours 24 --loss 0.3        the failure detector alone: false alarms
+
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '100' }, seed: { type: 'string' } },
+  options: {
+    seeds: { type: 'string', default: '100' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    hours: { type: 'string' },
+    loss: { type: 'string', default: '0.3' },
+  },
 });
-const first = Number(values.seed ?? 1);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
-const started = process.cpuUsage();
-let failed = 0;
-for (let seed = first; seed < first + count; seed++) {
-  const result = await runSeed(seed, { keepsContents: values.seed !== undefined });
-  if (values.seed !== undefined) console.log(result.trace.join('\n'));
-  if (result.violations.length === 0) continue;
-  failed++;
-  console.log(
-    `seed ${seed}: ${result.violations[0]?.invariant}: ${result.violations[0]?.text}\n  again: npm run sim -- --seed ${seed}`,
-  );
+
+/** @throws RangeError */
+function number(name: 'seeds' | 'from' | 'seed' | 'hours' | 'loss'): number {
+  const value = Number(values[name]);
+  if (!Number.isFinite(value) || value < 0)
+    throw new RangeError(`--${name}: expected a number, not "${values[name]}"`);
+  return value;
 }
-const { user, system } = process.cpuUsage(started);
-console.log(`${count} seeds, ${failed} failed, ${((user + system) / 1e6).toFixed(1)} s of CPU`);
-process.exitCode = failed > 0 ? 1 : 0;
+
+/** Prints all that happens in one seed. @returns whether everything held */
+async function replay(seed: number): Promise<boolean> {
+  const { trace, violations, virtualMs, events } = await runSeed(seed, { keepsContents: true });
+  for (const line of trace) console.log(line);
+  console.log(`seed ${seed}: ${violations.length} violations, ${virtualMs / 1_000} s, ${events} events`);
+  return violations.length === 0;
+}
+
+async function runSeeds(from: number, count: number): Promise<boolean> {
+  const started = process.cpuUsage();
+  let failed = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    const [first] = (await runSeed(seed)).violations;
+    if (!first) continue;
+    failed++;
+    console.log(`seed ${seed} after ${first.atMs} ms: ${first.invariant}: ${first.text}`);
+    console.log(`  again: npm run sim -- --seed ${seed}`);
+  }
+  const { user, system } = process.cpuUsage(started);
+  const seconds = (user + system) / 1e6;
+  const eachMs = Math.round((seconds * 1_000) / count);
+  console.log(`${count} seeds, ${failed} failed, ${seconds.toFixed(1)} s of CPU (${eachMs} ms each)`);
+  return failed === 0;
+}
+
+function runHours(hours: number, loss: number): boolean {
+  const { alarms, gapMaxMs } = countFalseAlarms(number('from'), hours, loss);
+  console.log(
+    `${hours} hours at ${loss * 100} % loss each way: ${alarms} false alarms, longest gap ${gapMaxMs} ms`,
+  );
+  return alarms === 0;
+}
+
+async function run(): Promise<boolean> {
+  if (values.hours !== undefined) return runHours(number('hours'), number('loss'));
+  if (values.seed !== undefined) return replay(number('seed'));
+  return runSeeds(number('from'), number('seeds'));
+}
+
+const holds = await run().catch((error: unknown) => {
+  if (!(error instanceof RangeError)) throw error;
+  console.error(`npm run sim: ${error.message}`);
+  return false;
+});
+process.exitCode = holds ? 0 : 1;

@@ -120,7 +120,7 @@ export type FaultName = keyof typeof faults;
 const chosenFrom: readonly FaultName[] = [
   ...(['cut', 'cut', 'cut', 'cut', 'one-way cut', 'one-way cut', 'flap', 'loss', 'slow link'] as const),
   ...(['kill', 'kill', 'kill', 'power off', 'power off', 'power off both', 'pause', 'pause'] as const),
-  ...(['follower disk lost', 'mirror truncated'] as const),
+  ...(['follower disk lost'] as const),
   ...(['slow disk', 'clock step', 'failed check', 'nic lost', 'joint failure'] as const),
 ];
 

@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { countFalseAlarms } from './false-alarms.ts';
 import { keptSeeds } from './kept-seeds.ts';
 import { runSeed } from './run-seed.ts';
 
@@ -10,6 +11,10 @@ test('one seed is one run: byte for byte the same trace', async () => {
   const [first, second] = [await runSeed(1), await runSeed(1)];
   assert.equal(second.trace, first.trace);
   assert.ok(first.trace.length > 100);
+});
+
+test('the failure detector: an hour at 30 % loss each way raises no alarm', () => {
+  assert.is(countFalseAlarms(1, 1, 0.3).alarms, 0);
 });
 
 test(`seeds 1 to ${seeds}`, async () => {

@@ -136,7 +136,7 @@ export class FollowerNode implements ShimNode {
   async #serveMirror(last: number, stream: string): Promise<void> {
     const overlay = await findOverlay(this.#context.connection);
     await this.#serveUpTo(overlay?.baseSequence ?? last, { stream, noFurther: overlay !== null });
-    if (overlay) await this.#openOverlay(overlay.baseSequence);
+    if (overlay) await this.#begin(() => this.#openOverlay(overlay.baseSequence));
   }
 
   get database(): Database {
@@ -267,10 +267,12 @@ export class FollowerNode implements ShimNode {
 
   /** From now on this node writes into its overlay; whoever comes meanwhile waits for it. */
   #writeAlone(): Promise<void> {
-    this.#beginning ??= (async () => {
-      this.#replication.freeze();
-      await this.#openOverlay(this.#replication.position.sequence);
-    })().finally(() => {
+    return this.#begin(() => this.#openOverlay(this.#replication.position.sequence));
+  }
+
+  /** An overlay has one writer: who wants to write alone while one is being opened waits for that one. */
+  #begin(open: () => Promise<void>): Promise<void> {
+    this.#beginning ??= open().finally(() => {
       this.#beginning = null;
     });
     return this.#beginning;
@@ -317,7 +319,8 @@ export class FollowerNode implements ShimNode {
       if (this.#replication.position.sequence < sequence && !this.#replication.failure) {
         await this.#serveUpTo(sequence, { stream: served, noFurther: true });
       }
-      await this.#openOverlay(this.#replication.position.sequence, `fork-${chain.toString(16)}-${sequence}`);
+      const id = `fork-${chain.toString(16)}-${sequence}`;
+      await this.#begin(() => this.#openOverlay(this.#replication.position.sequence, id));
     }
     const tail = await forkedTail({ connection, manager, logger }, served, common);
     logger.warn({ common, keys: tail.length }, 'what the leader lost is merged from this mirror');
@@ -327,13 +330,14 @@ export class FollowerNode implements ShimNode {
 
   /** The leader has compared the logs: ours is a prefix of its own. */
   async #joined(): Promise<void> {
-    this.#verified = true;
     // With an open overlay, the merge folds the mirror.
     const mustServe = !this.#hasJoined || this.#mustFold;
     if (mustServe && !this.#overlay) {
       await this.#serveMirror(this.#replication.leaderSequence, this.#mirrors.current);
       if (!this.#overlay) await this.#mirrors.finishCopy();
     }
+    // Not before: nothing may be written alone on a mirror that is not folded yet.
+    this.#verified = true;
     this.#mustFold = false;
     if (!this.#mirrors.copy) this.#saveVerifiedPoint();
     this.#factsChanged();

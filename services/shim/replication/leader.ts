@@ -183,7 +183,7 @@ export class LeaderReplication {
     await this.#options.onCompared();
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
-    if (this.#hasLost(hello)) await this.#jumpAboveLost(session.commit);
+    if (this.#hasLost(hello, session)) await this.#jumpAboveLost(session.commit);
     const copyIsOurs = hello.copy === null || (await this.#isOurs(hello.copy));
     if (common < theirs.last && hello.copy === null) {
       logger.error({ common, ...hello.point }, 'the follower has another history behind this record');
@@ -210,9 +210,11 @@ export class LeaderReplication {
    * Whether the follower's disk has lost what it must hold. Of an earlier life of this leader only that it held something is
    * known. While its mirror is fed the question is no use: more is stored by the time that a hello is here.
    */
-  #hasLost({ mirror, point }: Hello): boolean {
+  #hasLost({ mirror, point }: Hello, { epoch }: Session): boolean {
     const held = Math.max(this.replicated.stored, 1);
-    return this.#wasFollowed && mirror !== this.#fedMirror && point.sequence < held;
+    // A life before the last may have ended before it met the follower, and left no consumer.
+    const wasFollowed = this.#wasFollowed || epoch.number > 1;
+    return wasFollowed && mirror !== this.#fedMirror && point.sequence < held;
   }
 
   /**

@@ -125,7 +125,7 @@ export class SimulatedMachine {
   /** SIGSTOP of some processes for a while. */
   pause(paused: readonly ServiceName[], ms: number): void {
     const untilMs = this.#world.scheduler.nowMs + ms;
-    this.#world.trace.say(this.name, `pause ${paused.join(' ')} for ${ms} ms`);
+    this.#world.trace.say(this.name, `pause ${paused.join(' ')} for ${Math.round(ms)} ms`);
     for (const service of paused) {
       const process = service === 'nats' ? this.server.process : this[service]?.process;
       if (process) process.pausedUntilMs = untilMs;
