@@ -5,7 +5,7 @@ import { keptSeeds } from './kept-seeds.ts';
 import { runSeed } from './run-seed.ts';
 
 /** `npm run sim -- --seeds N` runs as many as one likes; here stands what CI can afford. */
-const seeds = 100;
+const seeds = 60;
 
 test('one seed is one run: byte for byte the same trace', async () => {
   const [first, second] = [await runSeed(1), await runSeed(1)];
