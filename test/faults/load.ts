@@ -61,7 +61,7 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     await client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
   }
   await delay(aroundMs);
-  await fault.make(site);
+  await Promise.resolve(fault.make(site)).catch(noteProblem);
   await delay(fault.lastsMs);
   const healMs = Date.now();
   await fault.heal(site);
