@@ -57,7 +57,8 @@ export function tlsOptions(flags: TlsFlags): TlsOptions | null {
   const ca = trustedCaFile ? readPem('--trusted-ca-file', trustedCaFile) : undefined;
   checkUsable(`--cert-file ${certFile} and --key-file ${keyFile}`, () => createSecureContext({ cert, key }));
   if (ca) checkUsable(`--trusted-ca-file ${trustedCaFile}`, () => createSecureContext({ ca }));
-  return { cert, key, ca, requestCert: clientCertAuth };
+  // As in etcd, a CA for clients alone already means that they must show a certificate of it.
+  return { cert, key, ca, requestCert: ca !== undefined };
 }
 
 function readPem(flag: string, file: string): Buffer {

@@ -47,20 +47,26 @@ test('TLS: clients check the server', async ({ etcdctl: program, folder }) => {
   await server.stop();
 });
 
-test('TLS: clients show a certificate', async ({ etcdctl: program, folder }) => {
-  const authority = new TestAuthority(folder, 'ca2');
-  const { cert, key } = authority.issue('server2');
-  const url = `https://127.0.0.1:${await freePort()}`;
-  const tls = ['--cert-file', cert, '--key-file', key, '--trusted-ca-file', authority.file];
-  const server = await startTwonodeEtcdAt(url, ...tls, '--client-cert-auth');
-  const at = ['--endpoints', url, '--cacert', authority.file];
-  const as = (files: { cert: string; key: string }) => ['--cert', files.cert, '--key', files.key];
-  assert.is(await etcdctl(program, ...at, ...as(authority.issue('client')), 'put', 'a', 'b'), 'OK');
-  assert.match(await etcdctl(program, ...at, 'get', 'a'), 'deadline exceeded');
-  const stranger = new TestAuthority(folder, 'stranger2').issue('forged');
-  assert.match(await etcdctl(program, ...at, ...as(stranger), 'get', 'a'), 'deadline exceeded');
-  await server.stop();
-});
+// As in etcd, a CA for clients alone says that, too.
+for (const flags of [['--client-cert-auth'], []]) {
+  test(`TLS: clients show a certificate: --trusted-ca-file ${flags.join('')}`, async ({
+    etcdctl: program,
+    folder,
+  }) => {
+    const authority = new TestAuthority(folder, 'ca2');
+    const { cert, key } = authority.issue('server2');
+    const url = `https://127.0.0.1:${await freePort()}`;
+    const tls = ['--cert-file', cert, '--key-file', key, '--trusted-ca-file', authority.file];
+    const server = await startTwonodeEtcdAt(url, ...tls, ...flags);
+    const at = ['--endpoints', url, '--cacert', authority.file];
+    const as = (files: { cert: string; key: string }) => ['--cert', files.cert, '--key', files.key];
+    assert.is(await etcdctl(program, ...at, ...as(authority.issue('client')), 'put', 'a', 'b'), 'OK');
+    assert.match(await etcdctl(program, ...at, 'get', 'a'), 'deadline exceeded');
+    const stranger = new TestAuthority(folder, 'stranger2').issue('forged');
+    assert.match(await etcdctl(program, ...at, ...as(stranger), 'get', 'a'), 'deadline exceeded');
+    await server.stop();
+  });
+}
 
 test('a unix socket, also where a killed process left its own', async ({ etcdctl: program, folder }) => {
   const url = `unix://${join(folder, 'etcd.sock')}`;
