@@ -61,7 +61,8 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     await client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
   }
   await delay(aroundMs);
-  await Promise.resolve(fault.make(site)).catch(noteProblem);
+  const make = async () => fault.make(site);
+  await make().catch(noteProblem);
   await delay(fault.lastsMs);
   const healMs = Date.now();
   await fault.heal(site);
