@@ -40,8 +40,8 @@ export function range(store: Store, request: RangeRequest, newest: number): Rang
     request,
   );
   const more = request.limit > 0 && versions.length > request.limit;
-  if (more) versions.length = request.limit;
   const count = limitsWalk(request) && more ? store.count(query) : fetched.length;
+  if (more) versions.length = request.limit;
   return { revision: newest, versions, more, count };
 }
 
