@@ -26,11 +26,20 @@ export class VerifiedPoint {
 
   /** The point that was saved in this boot; null when there is none, or when the file cannot be used. */
   load(): LogPosition | null {
+    const point = this.#read();
+    if (point?.boot_id !== this.#bootId) return null;
+    this.#saved = { sequence: point.sequence, chain: point.chain };
+    return this.#saved;
+  }
+
+  /** Sequence of the point that was saved last, in whichever boot: this node's log had it once. 0 when there is none. */
+  reached(): number {
+    return this.#read()?.sequence ?? 0;
+  }
+
+  #read() {
     try {
-      const point = pointSchema.parse(JSON.parse(readFileSync(this.#file, 'utf8')));
-      if (point.boot_id !== this.#bootId) return null;
-      this.#saved = { sequence: point.sequence, chain: point.chain };
-      return this.#saved;
+      return pointSchema.parse(JSON.parse(readFileSync(this.#file, 'utf8')));
     } catch {
       // Without the point the node compares with its peer: slower, never wrong.
       return null;

@@ -278,6 +278,53 @@ test('an overlay for which there is no room is answered as etcd does', async ({ 
   await connection.close();
 });
 
+test('a follower whose overlay could not be opened follows again when the leader is back', async ({
+  pair,
+}) => {
+  const { leader, follower, link, servers } = pair;
+  const connection = await servers.connect('node-b', 'services');
+  const manager = await streamManager(connection);
+  link.set(true);
+  await follower.isAlone();
+  await createLogStream(manager, { name: overlayStream(1), subject: subjects.overlayRecords, maxBytes: 10 });
+  const refusal = await follower.put('/not-opened', 'x').catch((error: Error) => error.message);
+  assert.is(refusal, 'etcdserver: mvcc: database space exceeded');
+  link.set(false);
+  await leader.put('/not-opened', 'leader');
+  await assertEqual(pair);
+  assert.is(await follower.get('/not-opened'), 'leader');
+  await manager.streams.delete(overlayStream(1));
+  await connection.close();
+});
+
+test('a removal of the overlay that has no answer is asked for again, and the node goes on, even alone', async ({
+  pair,
+}) => {
+  const { follower, leader, link, servers } = pair;
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/merged', 'follower');
+  const tap = await servers.connect('node-b', 'services');
+  const killed = new Promise<void>((resolve) => {
+    const callback = () => {
+      process.kill(servers.follower.pid ?? 0, 'SIGKILL');
+      link.set(true);
+      resolve();
+    };
+    tap.subscribe(`$JS.API.STREAM.DELETE.${overlayStream(1)}`, { max: 1, callback });
+  });
+  await tap.flush();
+  link.set(false);
+  await killed;
+  await tap.close();
+  await follower.until(({ reconverged }) => reconverged);
+  assert.is(leader.now().get('/merged'), 'follower');
+  await follower.put('/alone-again', 'follower');
+  link.set(false);
+  await assertEqual(pair);
+  assert.is(leader.now().get('/alone-again'), 'follower');
+});
+
 test('kill -9 of either nats-server is survived', async ({ pair }) => {
   for (const server of [pair.servers.leader, pair.servers.follower]) {
     await pair.leader.put('/before-kill', `${server.pid}`);

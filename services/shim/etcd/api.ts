@@ -11,6 +11,7 @@ import { reflection } from './reflection.ts';
 import { requireLeader } from './require-leader.ts';
 import type { Service, StreamCall, Unary } from './transport.ts';
 import { WatchStream } from './watch-stream.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** What gRPC may add to a request, in bytes, as etcd reckons. A message of a client or of a watch is that much larger at most. */
 export const grpcOverheadBytes = 512 * 1024;
@@ -72,19 +73,6 @@ function writing({ backend, maxRequestBytes, requestTimeoutMs }: ApiOptions, met
     if (request.length > maxRequestBytes) throw etcdErrors.requestTooLarge();
     return withTimeout(backend.write(method, request), requestTimeoutMs);
   };
-}
-
-function withTimeout<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(etcdErrors.timeout()), limitMs);
-    const settle =
-      <V>(finish: (value: V) => void) =>
-      (value: V) => {
-        clearTimeout(timer);
-        finish(value);
-      };
-    work.then(settle<T>(resolve), settle<Error>(reject));
-  });
 }
 
 function watch({ backend, watchProgressIntervalMs, maxRequestBytes }: ApiOptions): Service {

@@ -1,8 +1,10 @@
+import { ErrorCode, NatsError } from 'nats';
 import { isRestricted } from '../../../shared/node.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
 import { publishChanges } from '../change-feed.ts';
 import { EtcdError, etcdErrors, permissionDenied } from '../etcd/errors.ts';
 import { headerIdentity, idOf } from '../etcd/identity.ts';
+import { withTimeout } from '../etcd/with-timeout.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
 import { newLeaseIds } from '../lease/ids.ts';
 import { toEtcdError } from '../local-writes.ts';
@@ -11,7 +13,7 @@ import { FollowerReplication } from '../replication/follower.ts';
 import { forkedTail } from '../replication/forked-tail.ts';
 import type { MirrorFold } from '../replication/mirror-fold.ts';
 import { Mirrors } from '../replication/mirrors.ts';
-import { findOverlay, Overlay, removeOverlay } from '../replication/overlay.ts';
+import { findOverlay, Overlay, type OverlayOptions, removeOverlay } from '../replication/overlay.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import { Database } from '../store/database.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
@@ -25,8 +27,13 @@ const tickMs = 250;
 const verifiedPointIntervalMs = 10_000;
 /** How long a fold may take no step, in milliseconds, before a merge is broken off. */
 const foldProgressLimitMs = 10_000;
+/** How long a removal that failed waits until it is asked for again, in milliseconds. */
+const removeAgainMs = 250;
 /** How long a call waits for the state machine to say where it belongs, in milliseconds. */
 const undecidedLimitMs = 7_000;
+
+const lostRecordsNotice =
+  'the copy of the log has lost its newest records: nothing is written before it was compared with the leader';
 
 /** How a mirror is folded. */
 interface FoldOptions {
@@ -52,6 +59,8 @@ export class FollowerNode implements ShimNode {
   readonly #timer: NodeJS.Timeout;
   readonly watches: WatchHub;
   readonly cluster: ClusterView;
+  /** The mirror ends before a record that it is known to have had: what this node used of its bands may have been told in the rest. */
+  #lostRecords = false;
   /** Served until the node has joined for the first time. */
   readonly #nothing = new Database();
   #verified = false;
@@ -60,10 +69,11 @@ export class FollowerNode implements ShimNode {
   #merging = false;
   /** The last record that the leader's log has of this mirror, while the rest of it is to be merged. */
   #forkedAt: number | null = null;
-  /** What is served does not go on: the mirror is copied anew. */
+  /** What is served does not go on: the mirror is copied anew, or an overlay on it could not be opened. */
   #mustFold = false;
   #leaseTimer: NodeJS.Timeout | undefined;
   #lastSavedMs = 0;
+  #stopped = false;
 
   private constructor(context: NodeContext, mirrors: Mirrors) {
     this.#context = context;
@@ -103,7 +113,7 @@ export class FollowerNode implements ShimNode {
 
   /**
    * Folds the mirror, and the overlay on top of it where there is one.
-   * @throws UserError when a record cannot be used
+   * @throws NatsError when this node's nats-server does not answer in time
    */
   static async open(context: NodeContext): Promise<FollowerNode> {
     const { manager, pair, logger } = context;
@@ -112,11 +122,14 @@ export class FollowerNode implements ShimNode {
     // A copy that was begun must be gone over to, whatever comes of the old one.
     node.#mustFold = mirrors.copy !== null;
     const { sequence } = await mirrors.end(mirrors.served);
+    node.#lostRecords = sequence < context.verifiedPoint.reached();
     if (sequence > 0) {
       try {
         await node.#serveMirror(sequence, mirrors.served);
         node.#verified = await node.#isVerifiedPointThere();
       } catch (error) {
+        // This node's own nats-server does not answer: what was written alone may be there, and must not be forgotten.
+        if (error instanceof NatsError && error.code === ErrorCode.Timeout) throw error;
         // It waits for the leader then, as one that never joined.
         logger.error({ err: error }, 'the mirror cannot be served');
       }
@@ -176,7 +189,7 @@ export class FollowerNode implements ShimNode {
         if (failure === null) return;
         if (!(failure instanceof EtcdError)) throw failure;
       } else if (isRestricted(this.#context.state().state)) {
-        if (this.#verified) await this.#tryWriteAlone();
+        if (this.#verified) await withTimeout(this.#tryWriteAlone(), deadline - performance.now());
         return;
       }
       await this.#changed.waitStep(tickMs, deadline);
@@ -227,7 +240,9 @@ export class FollowerNode implements ShimNode {
       revision: this.database.store.visible,
       conflicts: this.database.conflicts.forPeople,
       failure: this.#replication.failure ?? this.#replication.contradiction ?? this.#overlay?.failure ?? null,
-      notices: this.#replication.notice === null ? [] : [this.#replication.notice],
+      notices: [this.#replication.notice, this.#lostRecords ? lostRecordsNotice : null].filter(
+        (notice) => notice !== null,
+      ),
     };
   }
 
@@ -258,6 +273,7 @@ export class FollowerNode implements ShimNode {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
     clearTimeout(this.#leaseTimer);
     this.#replication.stop();
@@ -278,32 +294,42 @@ export class FollowerNode implements ShimNode {
     return this.#beginning;
   }
 
+  /**
+   * What is served is frozen first: it does not go on when the overlay cannot be opened either. So the node joins anew then, and
+   * folds the mirror anew.
+   */
   async #openOverlay(baseSequence: number, newId?: string): Promise<void> {
+    this.#replication.freeze();
+    try {
+      this.#overlay = await Overlay.open(this.#overlayOptions(), baseSequence, newId);
+    } catch (error) {
+      this.#mustFold = true;
+      this.#replication.leave();
+      throw error;
+    }
+    this.#factsChanged();
+  }
+
+  #overlayOptions(): OverlayOptions {
     const { connection, config, pair, logger } = this.#context;
     const { database } = this;
-    this.#replication.freeze();
-    this.#overlay = await Overlay.open(
-      {
-        connection,
-        database,
-        memberId: this.#memberId,
-        quotaBytes: config.datastore.quotaBackendBytes,
-        identity: this.identity,
-        newLeaseId: newLeaseIds(1),
-        expiry: new LeaseExpiry(),
-        onWritten: this.#context.onWritten,
-        onFenced: (error) => this.#context.onLost(error),
-        onHealth: () => this.#factsChanged(),
-        onVisible: (from, to) => {
-          this.watches.notify(from, to);
-          publishChanges(connection, pair.self.name, database.store, from, to);
-        },
-        logger,
+    return {
+      connection,
+      database,
+      memberId: this.#memberId,
+      quotaBytes: config.datastore.quotaBackendBytes,
+      identity: this.identity,
+      newLeaseId: newLeaseIds(1),
+      expiry: new LeaseExpiry(),
+      onWritten: this.#context.onWritten,
+      onFenced: (error) => this.#context.onLost(error),
+      onHealth: () => this.#factsChanged(),
+      onVisible: (from, to) => {
+        this.watches.notify(from, to);
+        publishChanges(connection, pair.self.name, database.store, from, to);
       },
-      baseSequence,
-      newId,
-    );
-    this.#factsChanged();
+      logger,
+    };
   }
 
   /**
@@ -338,6 +364,7 @@ export class FollowerNode implements ShimNode {
     }
     // Not before: nothing may be written alone on a mirror that is not folded yet.
     this.#verified = true;
+    this.#lostRecords = false;
     this.#mustFold = false;
     if (!this.#mirrors.copy) this.#saveVerifiedPoint();
     this.#factsChanged();
@@ -352,10 +379,12 @@ export class FollowerNode implements ShimNode {
 
   #tick(): void {
     const { state } = this.#context;
-    if (this.#verified && performance.now() - this.#lastSavedMs > verifiedPointIntervalMs)
-      this.#saveVerifiedPoint();
+    // During a merge what is served stands behind what is known.
+    const isSaveDue = performance.now() - this.#lastSavedMs > verifiedPointIntervalMs;
+    if (this.#verified && !this.#merging && isSaveDue) this.#saveVerifiedPoint();
     // The wait after boot is over and nobody is there to compare with.
-    if (!this.#verified && this.#hasJoined && state().reason === 'unverified-log' && !state().peer.heard) {
+    const mayWriteAlone = this.#hasJoined && !this.#lostRecords;
+    if (!this.#verified && mayWriteAlone && state().reason === 'unverified-log' && !state().peer.heard) {
       this.#verified = true;
       this.#factsChanged();
     }
@@ -379,7 +408,7 @@ export class FollowerNode implements ShimNode {
 
   /** Merges the overlay into the leader's log, folds the mirror with it anew, and goes over to that at once. */
   async #reconverge(overlay: Overlay): Promise<void> {
-    const { logger, connection } = this.#context;
+    const { logger } = this.#context;
     this.#merging = true;
     let fold: MirrorFold | null = null;
     let mayGo = false;
@@ -388,10 +417,11 @@ export class FollowerNode implements ShimNode {
       const entries = overlay.entries();
       const sequence = await this.#replication.merge({ id: overlay.id, revision: overlay.revision, entries });
       fold = await this.#foldUpTo(sequence, { stream: this.#mirrors.current, whileLinked: true });
+      // With the overlay goes what tells its band: a mirror that loses the leader's jump over it must be known to be short.
+      this.#context.verifiedPoint.save(fold.position);
       // Removed before anyone sees what came of it: after a restart in between, the overlay's revisions would come back.
       mayGo = true;
-      await removeOverlay(connection);
-      await this.#mirrors.finishCopy();
+      await this.#removeMerged();
       this.watches.replaceStore(fold.database.store);
       this.#replication.serve(fold);
       this.#overlay = null;
@@ -411,9 +441,36 @@ export class FollowerNode implements ShimNode {
     }
   }
 
-  /** Folds the mirror anew, from a sequence on or from its beginning, and serves that once it is there. */
+  /**
+   * Removes the overlay, and the copy that a new one replaces. A removal without an answer may have been done: nothing may be
+   * written to the overlay then, so it is asked for until it is known to be gone.
+   * @throws Error when the node stops meanwhile
+   */
+  async #removeMerged(): Promise<void> {
+    const { logger, connection } = this.#context;
+    for (;;) {
+      try {
+        await removeOverlay(connection);
+        await this.#mirrors.finishCopy();
+        return;
+      } catch (error) {
+        if (this.#stopped) throw error;
+        logger.warn({ err: error }, 'the merged overlay could not be removed, it is tried again');
+        await new Promise((resolve) => setTimeout(resolve, removeAgainMs));
+      }
+    }
+  }
+
+  /**
+   * Folds the mirror anew, from a sequence on or from its beginning, and serves that once it is there.
+   * @throws Error when this node has begun to write alone meanwhile: the overlay stands on what was served before
+   */
   async #serveUpTo(sequence: number, how: FoldOptions): Promise<void> {
     const fold = await this.#foldUpTo(sequence, how);
+    if (this.#overlay || this.#beginning) {
+      fold.stop();
+      throw new Error('this node writes alone by now');
+    }
     this.watches.replaceStore(fold.database.store);
     this.#replication.serve(fold);
   }
