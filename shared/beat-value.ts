@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nodeStates } from './node.ts';
+import { nodeStates, roles } from './node.ts';
 import { reasons } from './reasons.ts';
 
 /**
@@ -31,5 +31,8 @@ export const beatValueSchema = z.object({
   /** Digest of this node's configuration file, and the peer's; empty when unknown. They should be the same. */
   config_digest: z.string().default(''),
   peer_config_digest: z.string().default(''),
+  /** What the peer is configured as: its role, null when it did not say, and its cluster, empty when it did not say. */
+  peer_role: z.enum(roles).nullable().catch(null).default(null),
+  peer_cluster: z.string().default(''),
 });
 export type BeatValue = z.infer<typeof beatValueSchema>;

@@ -89,6 +89,8 @@ function beatData(
       run: randomUUID(),
       secret,
       configDigest: configurationDigest(config),
+      role: self.role,
+      cluster: config.cluster,
       settings: { interval, suspectAfter, downAfter, upWindow },
     },
     bind: { address: self.bind ?? self.address, port: self.ports.beat },

@@ -89,7 +89,9 @@ class LossyPair {
   }
 
   #link(self: NodeName): BeatLink {
-    const identity = { self, peer: peerOf(self), bootId: self, run: self, secret: 's', configDigest: '' };
+    const role = self === 'node-a' ? ('leader' as const) : ('follower' as const);
+    const configured = { configDigest: '', role, cluster: 'edge-1' };
+    const identity = { self, peer: peerOf(self), bootId: self, run: self, secret: 's', ...configured };
     return new BeatLink({ ...identity, settings: this.#settings }, 0, false);
   }
 }

@@ -200,6 +200,8 @@ export class BeatLink {
       clock_offset_ms: this.#measurements.clockOffsetMs,
       config_digest: configDigest,
       peer_config_digest: word?.config_digest ?? '',
+      peer_role: word?.role ?? null,
+      peer_cluster: word?.cluster ?? '',
       one_way: this.#oneWay(nowMs),
       suspect: this.#detector.suspect,
       loss_percent: loss === null ? null : Math.round(loss * 100),

@@ -103,6 +103,8 @@ class Network {
       run: `run-${side}-${run}`,
       secret: 'c'.repeat(64),
       configDigest: '0123456789ab',
+      role: side === 'a' ? 'leader' : 'follower',
+      cluster: 'edge-1',
       settings,
     };
     return new BeatLink(identity, this.now, false);

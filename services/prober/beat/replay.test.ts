@@ -16,7 +16,8 @@ interface Change {
 }
 
 function beat({ seq = 51, boot_id = 'boot', run = 'theirs', heard_run, heardSeq = 0 }: Change): Beat {
-  const identity = { self: 'node-b', bootId: boot_id, run, configDigest: '' };
+  const configured = { configDigest: '', role: 'follower', cluster: 'edge-1' } as const;
+  const identity = { self: 'node-b', bootId: boot_id, run, ...configured };
   return {
     pulse: { seq, sentMs: 0, heardSeq, heardAgeMs: 1 },
     word: composeWord(identity, nothingToSay, heard_run ?? null),

@@ -15,6 +15,8 @@ const word: Word = {
   state_since_ms: 1_767_225_558_000,
   epoch: 4,
   config_digest: '0123456789ab',
+  role: 'leader',
+  cluster: 'edge-1',
   api: 'ok',
   leaving: false,
   restarting_ms: null,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nodeStates } from '../../../shared/node.ts';
+import { nodeStates, type Role, roles } from '../../../shared/node.ts';
 import { reasons } from '../../../shared/reasons.ts';
 
 /** Longest time that a restart may be announced for, in milliseconds. */
@@ -23,6 +23,9 @@ export const wordSchema = z.object({
   /** Epoch of the sender's log; 0 when unknown. */
   epoch: z.int().nonnegative(),
   config_digest: z.string().max(64),
+  /** What the sender is configured as; null and empty when it does not say. */
+  role: z.enum(roles).nullable().catch(null).default(null),
+  cluster: z.string().max(63).default(''),
   /** Status of the sender's own `local.api`; null before it has one. */
   api: z.string().max(16).nullable(),
   /** The sender stops and stays away. */
@@ -41,6 +44,8 @@ export interface WordIdentity {
   /** Random, new with each start of the prober. */
   run: string;
   configDigest: string;
+  role: Role;
+  cluster: string;
 }
 
 /** What a prober is told of its own node, to say it in its beats. */
@@ -76,6 +81,8 @@ export function composeWord(identity: WordIdentity, own: OwnWord, heardRun: stri
     state_since_ms: own.stateSinceMs,
     epoch: own.epoch,
     config_digest: identity.configDigest,
+    role: identity.role,
+    cluster: identity.cluster,
     api: own.api,
     leaving: own.leaving,
     restarting_ms: own.restartingMs,

@@ -7,6 +7,7 @@ export interface MachineConfig {
   readonly node: string;
   readonly peer: string;
   readonly role: Role;
+  readonly cluster: string;
   /** Names of the north-south test points. */
   readonly testPoints: readonly string[];
   /** The local checks (`nic`, `api`, …) which must have been heard of before the first verdict. */
@@ -36,6 +37,7 @@ export function machineConfig(config: TwoNodeConfiguration, node: string): Machi
     node: self.name,
     peer: peer.name,
     role: self.role,
+    cluster: config.cluster,
     testPoints: probes.northSouth.filter((point) => point.severity !== 'off').map((point) => point.name),
     localChecks: Object.entries(watched)
       .filter(([, check]) => check?.severity === 'fatal')

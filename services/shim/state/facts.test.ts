@@ -139,6 +139,16 @@ test('the peer is warned about, not acted on: clock and configuration', () => {
   ]);
 });
 
+test('a peer of another role or cluster is a failure of ours, until it says otherwise', () => {
+  const node = new Heard('leader');
+  const hear = (value: Record<string, unknown>) => node.say('eastwest.beat', 'ok', value).pass(1);
+  assert.is(hear({ peer_role: 'leader', peer_cluster: 'edge-1' }), 'Impaired local-failure');
+  assert.match(node.machine.memory.verdict.failure, 'node-a and node-b are both configured as leader');
+  assert.is(hear({}), 'Impaired local-failure');
+  assert.is(hear({ peer_role: 'follower', peer_cluster: 'edge-2' }), 'Impaired local-failure');
+  assert.is(hear({ peer_role: 'follower', peer_cluster: 'edge-1' }), 'Leader');
+});
+
 test('a check that the prober never tells of delays the first verdict by staleAfter, and is a warning', () => {
   const config = { ...simulatedConfig('node-a', 'node-b', 'leader'), localChecks: ['fan'] };
   const node = new Heard('leader');

@@ -36,6 +36,11 @@ export function isFatal({ memory, known }: Sources, check: string, observation: 
 
 function localFailure(sources: Sources): Failure | null {
   const { known } = sources;
+  if (known.contradiction) {
+    const { text, sinceMs } = known.contradiction;
+    const advice = 'give both nodes the same configuration file and restart both';
+    return { check: 'configuration', text: `${text} (${advice})`, sinceMs };
+  }
   for (const { check, observation } of localObservations(known)) {
     if (isFatal(sources, check, observation)) {
       return { check, text: observation.text, sinceMs: observation.sinceMs };

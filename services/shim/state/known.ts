@@ -2,6 +2,7 @@ import { type BeatValue, beatValueSchema } from '../../../shared/beat-value.ts';
 import type { Signal, SignalStatus, StateMessage } from '../../../shared/messages.ts';
 import type { NodeState } from '../../../shared/node.ts';
 import type { Reason } from '../../../shared/reasons.ts';
+import { contradiction } from '../replication/contradiction.ts';
 import type { MachineConfig } from './config.ts';
 
 /** The local checks, in the order in which a failure is named. Others are ignored. */
@@ -68,6 +69,8 @@ export interface Known {
   /** `since` of the peer's last message on its state subject, by its own clock; empty before the first. */
   readonly peerMessageSince: string;
   readonly beat: BeatValue | null;
+  /** What the peer's configuration says otherwise than ours, and since when that is known; null while they agree. */
+  readonly contradiction: { readonly text: string; readonly sinceMs: number } | null;
   /** The peer restarts and is to be back by then; null when it does not. */
   readonly restartingUntilMs: number | null;
   /** First and last sign of life of the prober since it was last silent; null before the first. */
@@ -89,6 +92,7 @@ export const nothingKnown = (nowMs: number): Known => ({
   peerSaid: null,
   peerMessageSince: '',
   beat: null,
+  contradiction: null,
   restartingUntilMs: null,
   proberSince: null,
   proberSeenMs: null,
@@ -152,15 +156,16 @@ export function learnSignal(config: MachineConfig, known: Known, signal: Signal,
   const name = `${signal.area}.${signal.check}`;
   const observation = observe(signal, known.checks[name], nowMs);
   const learned = { ...known, checks: { ...known.checks, [name]: observation } };
-  return name === 'eastwest.beat' ? learnBeat(learned, signal, nowMs) : learned;
+  return name === 'eastwest.beat' ? learnBeat(config, learned, signal, nowMs) : learned;
 }
 
-function learnBeat(known: Known, signal: Signal, nowMs: number): Known {
+function learnBeat(config: MachineConfig, known: Known, signal: Signal, nowMs: number): Known {
   const parsed = beatValueSchema.safeParse(signal.value);
   const beat = parsed.success ? parsed.data : beatValueSchema.parse({});
   const learned: Known = {
     ...known,
     beat,
+    contradiction: contradictionOf(config, known, beat, nowMs),
     restartingUntilMs: restartingUntil(known, beat, signal, nowMs),
     proberSince: nowMs <= known.proberUntilMs ? (known.proberSince ?? nowMs) : nowMs,
     proberSeenMs: nowMs,
@@ -179,6 +184,21 @@ function learnBeat(known: Known, signal: Signal, nowMs: number): Known {
     saidMs: nowMs,
     untilMs: nowMs + signal.ttl_ms,
   });
+}
+
+/** What the peer said last holds while it is silent: cut off from each other, the two would both lead. */
+function contradictionOf(
+  { cluster, node, peer, role }: MachineConfig,
+  known: Known,
+  { peer_role, peer_cluster }: BeatValue,
+  nowMs: number,
+): Known['contradiction'] {
+  if (peer_role === null) return known.contradiction;
+  const text = contradiction(
+    { cluster, node, role, peer },
+    { cluster: peer_cluster, node: peer, role: peer_role, peer: node },
+  );
+  return text === null ? null : { text, sinceMs: known.contradiction?.sinceMs ?? nowMs };
 }
 
 /**

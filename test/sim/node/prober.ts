@@ -6,6 +6,7 @@ import { encodeMemory, readMemory } from '../../../services/prober/memory.ts';
 import { Publisher, refreshSpacing } from '../../../services/prober/publisher.ts';
 import { failed, ok, type Verdict } from '../../../services/prober/verdict.ts';
 import type { TwoNodeConfiguration } from '../../../shared/config/schema.ts';
+import { nodePair } from '../../../shared/config/schema.ts';
 import { writeDurably } from '../../../shared/durable-file.ts';
 import { decodeMessage, stateSchema } from '../../../shared/messages.ts';
 import { nodePaths } from '../../../shared/paths.ts';
@@ -65,6 +66,8 @@ export class SimulatedProber {
       run: randomUUID(),
       secret: 'simulated',
       configDigest: 'same',
+      role: nodePair(config, node).self.role,
+      cluster: config.cluster,
       settings: beat,
     };
     this.#link = new BeatLink(identity, this.#startedMs, resumed);

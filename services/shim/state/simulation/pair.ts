@@ -26,7 +26,7 @@ const tickMs = 100;
 const linkUpMs = 300;
 
 interface SimulatedNode {
-  readonly config: MachineConfig;
+  config: MachineConfig;
   saved: Memory | null;
   machine: Machine | null;
   prober: SimulatedProber | null;
@@ -52,6 +52,7 @@ export function simulatedConfig(node: string, peer: string, role: Role): Machine
     node,
     peer,
     role,
+    cluster: 'edge-1',
     testPoints,
     localChecks,
     incidentWindowMs: 5_000,
@@ -149,6 +150,12 @@ export class SimulatedPair {
       this.restart(this.node(name), milliseconds(expected), milliseconds(actual)),
     leave: (name) => {
       this.node(name).leaving = true;
+    },
+    /** `configure NODE role leader`, `configure NODE cluster NAME`: its shim starts anew with that. */
+    configure: (name, field = '', value = '') => {
+      const node = this.node(name);
+      node.config = { ...node.config, [field]: value };
+      this.startShim(node);
     },
     status: () => this.transcript.push(this.status()),
   };
@@ -290,6 +297,8 @@ export class SimulatedPair {
       peer_state: verdict?.state ?? null,
       peer_reason: verdict?.reason ?? null,
       peer_leaving: peer.leaving,
+      peer_role: peer.config.role,
+      peer_cluster: peer.config.cluster,
     };
     const { restartingUntilMs } = peer;
     const said = `${JSON.stringify(value)} ${restartingUntilMs}`;
