@@ -62,6 +62,13 @@ export class Database {
     this.store.sweep(record.entries.length + sweepStep);
   }
 
+  /** In order of their numbers: an older one may be stated again behind a newer one, whose own record still stands. */
+  #addEpoch(epoch: Epoch): void {
+    if (this.epochs.some(({ id }) => id === epoch.id)) return;
+    const after = this.epochs.findIndex(({ number }) => number > epoch.number);
+    this.epochs.splice(after === -1 ? this.epochs.length : after, 0, epoch);
+  }
+
   applyEntry(entry: Entry, sequence = 0): void {
     switch (entry.kind) {
       case 'revision':
@@ -80,8 +87,7 @@ export class Database {
         this.store.compact(entry.revision);
         return;
       case 'epoch':
-        if (this.epochs.some(({ id }) => id === entry.id)) return;
-        this.epochs.push({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
+        this.#addEpoch({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
         return;
       case 'jump':
         this.store.jump(entry.revision);
