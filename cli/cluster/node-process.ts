@@ -10,6 +10,8 @@ import type { NodePids, RunMessage } from '../node/services.ts';
 const program = fileURLToPath(new URL('../../../bin/twonode.js', import.meta.url));
 /** More than `twonode run` gives itself. */
 const stopLimitMs = 25_000;
+/** How long a node may take until it is up: `twonode run` itself goes on for ever to start what ends. In milliseconds. */
+const upLimitMs = 60_000;
 
 export interface NodeProcessOptions {
   node: string;
@@ -23,7 +25,7 @@ export interface NodeProcessOptions {
 
 /** One `twonode run` as a child. */
 export interface NodeProcess {
-  /** Resolves when the node is up; rejects with a UserError that says why when it ends before. */
+  /** Resolves when the node is up; rejects with a UserError that says why when it ends before, or takes over a minute. */
   readonly up: Promise<void>;
   stop(): Promise<void>;
 }
@@ -35,6 +37,9 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
   const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
   let supervised: Supervised | undefined;
   const up = new Promise<void>((resolve, reject) => {
+    const fail = () =>
+      reject(new UserError(`${node} does not start: ${firstWords(logFile, logStart)} (its log: ${logFile})`));
+    const limit = setTimeout(fail, upLimitMs);
     supervised = supervise({
       name: `twonode run of ${node}`,
       logger,
@@ -45,14 +50,16 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
         closeSync(log);
         child.on('message', (message: RunMessage) => {
           onPids(message.pids);
-          if (message.up) resolve();
+          if (!message.up) return;
+          clearTimeout(limit);
+          resolve();
         });
         return child;
       },
-      onExit: () =>
-        reject(
-          new UserError(`${node} does not start: ${firstWords(logFile, logStart)} (its log: ${logFile})`),
-        ),
+      onExit: () => {
+        clearTimeout(limit);
+        fail();
+      },
     });
   });
   return { up, stop: async () => supervised?.stop(stopLimitMs) };
@@ -62,5 +69,5 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
 function firstWords(logFile: string, offset: number): string {
   const lines = readFileSync(logFile).subarray(offset).toString('utf8').split('\n');
   const sentence = lines.find((line) => line.startsWith('twonode: '));
-  return sentence?.slice('twonode: '.length) ?? 'it ended without a word';
+  return sentence?.slice('twonode: '.length) ?? 'it does not say why';
 }

@@ -23,8 +23,8 @@ const stopLimitMs = 20_000;
 
 /**
  * Runs one node: its nats-server, and its services as children that are started again when they end. Resolves when all
- * are up; SIGTERM stops them.
- * @throws UserError when a port is in use, or when a part ends before it is up
+ * are up; SIGTERM stops them. A service that ends before it is up is started again like any other.
+ * @throws UserError when a port is in use, or when the nats-server does not start
  */
 export async function runNode(config: TwoNodeConfiguration, flags: NodeFlags): Promise<void> {
   const { self } = nodePair(config, flags.node);
@@ -33,7 +33,6 @@ export async function runNode(config: TwoNodeConfiguration, flags: NodeFlags): P
   const children = new Map<ServiceName, Supervised>();
   let nats: NatsServer | undefined;
   let up = false;
-  let ended: string | undefined;
   const onPid = () => reportPids(up, currentPids(nats?.pid, children));
   nats = await startNodeNats(config, self.name, logger, onPid);
 
@@ -51,18 +50,10 @@ export async function runNode(config: TwoNodeConfiguration, flags: NodeFlags): P
   };
   onShutdown(logger, stopLimitMs, stop);
   for (const { name } of services) {
-    const onExit = () => {
-      ended ??= name;
-    };
     const start = () => spawnService(name, flags);
-    children.set(name, supervise({ name, logger, start, onExit, onPid }));
+    children.set(name, supervise({ name, logger, start, onPid }));
   }
-  try {
-    for (const { name, healthPort } of services) await waitUntilUp(name, healthPort(self.ports), () => ended);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  for (const { name, healthPort } of services) await waitUntilUp(name, healthPort(self.ports), logger);
   up = true;
   onPid();
   logger.info('all services are up');

@@ -1,27 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { UserError } from '../../shared/lifecycle.ts';
+import type { Logger } from '../../shared/logger.ts';
 
-const limitMs = 60_000;
+/** How often it is said that a service is not up yet, in milliseconds. */
+const sayEveryMs = 60_000;
 const pollMs = 50;
 
 /**
- * Waits until `http://127.0.0.1:<port>/healthz` answers 200, for at most a minute.
- * @param ended the name of a service that ended meanwhile
- * @throws UserError
+ * Waits until `http://127.0.0.1:<port>/healthz` answers 200, however long that takes: a service that ends is started again, and
+ * what it waits for may come back. Says each minute that it waits.
  */
-export async function waitUntilUp(
-  name: string,
-  port: number,
-  ended: () => string | undefined,
-): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  while (Date.now() < deadline) {
-    if (await isHealthy(port)) return;
-    const gone = ended();
-    if (gone) throw new UserError(`the ${gone} ended before it was up, see its message above`);
+export async function waitUntilUp(name: string, port: number, logger: Logger): Promise<void> {
+  const startedMs = performance.now();
+  let saidMs = startedMs;
+  while (!(await isHealthy(port))) {
+    const nowMs = performance.now();
+    if (nowMs - saidMs >= sayEveryMs) {
+      saidMs = nowMs;
+      const forSeconds = Math.round((nowMs - startedMs) / 1_000);
+      logger.error({ child: name, forSeconds }, 'still not up, see its messages above');
+    }
     await delay(pollMs);
   }
-  throw new UserError(`the ${name} is not up after ${limitMs / 1_000} s`);
 }
 
 function isHealthy(port: number): Promise<boolean> {

@@ -54,6 +54,12 @@ same('ranges with every option', async (client, record) => {
   await record(client.range({ ...all, serializable: true }));
 });
 
+same('a sort target without an order: the limit comes first', async (client, record) => {
+  for (const key of ['n/1', 'n/1', 'n/1', 'n/2', 'n/2', 'n/3']) await client.put({ key });
+  for (const sortTarget of [0, 1, 2, 3, 4])
+    await record(client.range({ key: 'n/', rangeEnd: 'n0', sortTarget, limit: 1 }));
+});
+
 same('delete of ranges', async (client, record) => {
   for (const key of ['d/1', 'd/2', 'd/3', 'e']) await client.put({ key, value: key });
   await record(client.deleteRange({ key: 'd/', rangeEnd: 'd/3', prevKv: true }));

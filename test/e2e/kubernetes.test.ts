@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually } from '../eventually.ts';
 import { type KubernetesPart, startControllerManager } from './kubernetes-controllers.ts';
-import { TestCluster } from './test-cluster.ts';
+import { type NodeName, TestCluster } from './test-cluster.ts';
 
 /**
  * A few hundred objects made, scaled and deleted by real kube-apiservers and a real kube-controller-manager on both nodes,
@@ -81,10 +81,17 @@ async function count({ cluster }: Context, kind: string, expected: number): Prom
 
 async function round(context: Context): Promise<void> {
   const { cluster } = context;
+  const create = async (node: NodeName, objects: ReturnType<typeof list>) => {
+    const printed = (await cluster.create(node, objects)).split('\n');
+    assert.equal(
+      printed.filter((line) => !line.endsWith(' created')),
+      [],
+    );
+  };
   await Promise.all([
-    cluster.create('node-a', list(counts.configmaps, configMap)),
-    cluster.create('node-b', list(counts.secrets, secret)),
-    cluster.create('node-a', list(counts.deployments, deployment)),
+    create('node-a', list(counts.configmaps, configMap)),
+    create('node-b', list(counts.secrets, secret)),
+    create('node-a', list(counts.deployments, deployment)),
   ]);
   await count(context, 'configmaps', counts.configmaps);
   await count(context, 'secrets', counts.secrets);

@@ -33,6 +33,8 @@ export interface NodePair {
   follower: RunningNode;
   /** Stops a node with its nats-server, changes what it keeps, and starts both again. */
   changeStore(name: 'node-a' | 'node-b', change: (folders: NodeFolders) => void): Promise<void>;
+  /** Does the same beneath a node which goes on running. */
+  changeStoreBeneath(name: 'node-a' | 'node-b', change: (folders: NodeFolders) => void): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -81,6 +83,12 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
   await leader.open();
   await follower.open();
   const running = { 'node-a': servers.leader, 'node-b': servers.follower };
+  const changeStoreBeneath: NodePair['changeStoreBeneath'] = async (name, change) => {
+    await running[name].stop();
+    const { root, nats } = nodePaths(config, name);
+    change({ root, store: join(nats, 'jetstream') });
+    running[name] = await servers.start(name);
+  };
   return {
     servers,
     config,
@@ -90,12 +98,10 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
     changeStore: async (name, change) => {
       const node = name === 'node-a' ? leader : follower;
       await node.close();
-      await running[name].stop();
-      const { root, nats } = nodePaths(config, name);
-      change({ root, store: join(nats, 'jetstream') });
-      running[name] = await servers.start(name);
+      await changeStoreBeneath(name, change);
       await node.open();
     },
+    changeStoreBeneath,
     stop: async () => {
       await leader.close();
       await follower.close();

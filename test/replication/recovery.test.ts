@@ -114,6 +114,31 @@ test('a leader that came back with an older log takes what it lacks before it le
   assert.equal(await assertEqual(pair), before);
 });
 
+for (const [fate, keep, change] of [
+  ['wiped', () => undefined, ({ store }: NodeFolders) => rmSync(store, { recursive: true })],
+  [
+    'rolled back',
+    ({ store }: NodeFolders) => backUp({ root: store, store }),
+    ({ store }: NodeFolders) => putBack({ root: store, store }),
+  ],
+] as const) {
+  test(`a leader whose store is ${fate} while it runs takes what it lacks from its follower`, async ({
+    pair,
+  }) => {
+    await write(pair, '/before', 40);
+    await pair.changeStore('node-a', keep);
+    await assertEqual(pair);
+    await write(pair, '/lost', 80);
+    const before = await assertEqual(pair);
+    const { node } = pair.leader;
+    await pair.changeStoreBeneath('node-a', change);
+    await until('the leader starts anew', () => !pair.leader.hasFailed && pair.leader.node !== node);
+    assert.equal(await assertEqual(pair), before);
+    await pair.follower.put('/after', 'x');
+    assert.is((await assertEqual(pair)).length, before.length + 1);
+  });
+}
+
 test('a restore that is killed at any step goes on where it stopped', async ({ pair }) => {
   await write(pair, '/before', 600);
   const before = await assertEqual(pair);

@@ -33,33 +33,30 @@ export function range(store: Store, request: RangeRequest, newest: number): Rang
   if (revision < store.compacted) throw etcdErrors.compacted();
   const query = { key: request.key, end: rangeEnd(request.rangeEnd), revision };
   if (request.countOnly) return { revision: newest, versions: [], more: false, count: store.count(query) };
-  if (isPlain(request)) {
-    // One more than the limit tells that there are more.
-    const versions = store.range(query, request.limit > 0 ? request.limit + 1 : undefined);
-    const more = request.limit > 0 && versions.length > request.limit;
-    if (more) versions.pop();
-    return { revision: newest, versions, more, count: more ? store.count(query) : versions.length };
-  }
-  const all = store.range(query);
+  // One more than the limit tells that there are more.
+  const fetched = store.range(query, limitsWalk(request) ? request.limit + 1 : undefined);
   const versions = sort(
-    all.filter((version) => passes(request, version)),
+    isFiltered(request) ? fetched.filter((version) => passes(request, version)) : fetched,
     request,
   );
   const more = request.limit > 0 && versions.length > request.limit;
+  const count = limitsWalk(request) && more ? store.count(query) : fetched.length;
   if (more) versions.length = request.limit;
-  return { revision: newest, versions, more, count: all.length };
+  return { revision: newest, versions, more, count };
 }
 
-/** Whether keys come in the store's own order and none is filtered, so that the limit ends the walk. */
-function isPlain(request: RangeRequest): boolean {
-  return (
-    request.sortTarget === target.key &&
-    request.sortOrder !== order.descend &&
-    !request.minModRevision &&
-    !request.maxModRevision &&
-    !request.minCreateRevision &&
-    !request.maxCreateRevision
-  );
+/**
+ * Whether the limit ends the walk over the keys. As in etcd it does also where a sort target is named without an order: the first
+ * keys are then sorted among themselves.
+ */
+function limitsWalk(request: RangeRequest): boolean {
+  const inKeyOrder = request.sortTarget === target.key && request.sortOrder === order.ascend;
+  return request.limit > 0 && !isFiltered(request) && (request.sortOrder === order.none || inKeyOrder);
+}
+
+function isFiltered(request: RangeRequest): boolean {
+  const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
+  return minModRevision > 0 || maxModRevision > 0 || minCreateRevision > 0 || maxCreateRevision > 0;
 }
 
 function passes(request: RangeRequest, { modRevision, createRevision }: Version): boolean {

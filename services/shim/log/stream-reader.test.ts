@@ -1,9 +1,10 @@
 import { EventEmitter, once } from 'node:events';
+import { StorageType } from 'nats';
 import { pino } from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ServerPair, startServerPair } from '../../../shared/nats-server/testing.ts';
-import { StreamReader } from './stream-reader.ts';
+import { readStream, StreamReader } from './stream-reader.ts';
 
 const test = suite<{ pair: ServerPair }>('the reader of a stream');
 const stream = 'READ';
@@ -44,6 +45,44 @@ test('a consumer that is gone is made anew, also when the clock was set back by 
     Date.now = realNow;
     reader.stop();
   }
+});
+
+test('a long stream that takes seconds to fold does not cost the connection', async ({ pair }) => {
+  const connection = await pair.connect('node-a', 'services');
+  const manager = await connection.jetstreamManager();
+  await manager.streams.add({ name: 'LONG', subjects: ['long.it'], storage: StorageType.Memory });
+  const count = 1_000;
+  for (let i = 1; i < count; i++) connection.publish('long.it', Buffer.alloc(2_048));
+  await connection.request('long.it', 'the last', { timeout: limitMs });
+  const gone: string[] = [];
+  void (async () => {
+    for await (const { type } of connection.status()) gone.push(type);
+  })();
+  const read: number[] = [];
+  await readStream({
+    connection,
+    manager,
+    stream: 'LONG',
+    from: 1,
+    last: count,
+    limitMs,
+    logger: pino({ level: 'silent' }),
+    onMessage: (sequence) => {
+      read.push(sequence);
+      const endMs = performance.now() + 2;
+      while (performance.now() < endMs);
+    },
+  });
+  assert.equal(
+    read,
+    Array.from({ length: count }, (_, index) => index + 1),
+  );
+  // A cut would be told by now, or with the next answer.
+  await connection.flush();
+  assert.equal(
+    gone.filter((type) => type === 'disconnect'),
+    [],
+  );
 });
 
 test.run();

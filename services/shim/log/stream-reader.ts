@@ -14,6 +14,11 @@ import type { Logger } from '../../../shared/logger.ts';
 /** Without a message or a heartbeat for this long, in milliseconds, the consumer is made anew. */
 const silenceMaxMs = 2_500;
 const heartbeatMs = 1_000;
+/**
+ * Messages are handed over for this long, in milliseconds, before the event loop gets its turn. The server's pings come behind the
+ * messages that are on their way: unless the socket is read meanwhile, it cuts a reader off that has much to do.
+ */
+const sliceMs = 10;
 
 export interface StreamReaderOptions {
   connection: NatsConnection;
@@ -40,6 +45,10 @@ export class StreamReader {
   #lastHeardMs = performance.now();
   #creating = false;
   #stopped = false;
+  /** What came and is not handed over yet. The server's flow control bounds it: its requests wait here in their order. */
+  #queue: Msg[] = [];
+  /** When this turn of the event loop began to hand over; null before it did. */
+  #turnBeganMs: number | null = null;
   readonly #watchdog: NodeJS.Timeout;
 
   constructor(options: StreamReaderOptions) {
@@ -59,6 +68,7 @@ export class StreamReader {
 
   stop(): void {
     this.#stopped = true;
+    this.#queue = [];
     clearInterval(this.#watchdog);
     this.#subscription?.unsubscribe();
     void this.#deleteConsumer();
@@ -78,12 +88,16 @@ export class StreamReader {
     try {
       this.#subscription?.unsubscribe();
       void this.#deleteConsumer();
+      this.#queue = [];
       this.#deliverSequence = 0;
       this.#lastHeardMs = performance.now();
       const inbox = createInbox('twonode.inbox');
       const subscription = connection.subscribe(inbox, {
         callback: (_error, message) => {
-          if (subscription === this.#subscription) this.#receive(message);
+          if (subscription !== this.#subscription) return;
+          this.#lastHeardMs = performance.now();
+          this.#queue.push(message);
+          this.#takeQueued();
         },
       });
       this.#subscription = subscription;
@@ -116,8 +130,30 @@ export class StreamReader {
     if (name) await this.#options.manager.consumers.delete(this.#options.stream, name).catch(() => undefined);
   }
 
-  #receive(message: Msg): void {
-    this.#lastHeardMs = performance.now();
+  /** Takes what is queued, until this turn of the event loop has had its time; the rest in the next ones. */
+  #takeQueued(): void {
+    this.#turnBeganMs ??= this.#beginTurn();
+    const endMs = this.#turnBeganMs + sliceMs;
+    const queue = this.#queue;
+    let taken = 0;
+    for (const message of queue) {
+      // A reader that stops or begins anew has another queue.
+      if (queue !== this.#queue || performance.now() >= endMs) break;
+      taken++;
+      this.#take(message);
+    }
+    queue.splice(0, taken);
+  }
+
+  #beginTurn(): number {
+    setImmediate(() => {
+      this.#turnBeganMs = null;
+      if (this.#queue.length > 0) this.#takeQueued();
+    });
+    return performance.now();
+  }
+
+  #take(message: Msg): void {
     if (message.data.length === 0 && message.headers?.code === 100) {
       // Flow control asks for an answer; a heartbeat does not, but may tell of messages that were lost.
       if (message.reply) message.respond();

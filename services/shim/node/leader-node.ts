@@ -13,6 +13,7 @@ import { LogCleaner } from '../log/cleaner.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import { LogHealth } from '../log/log-health.ts';
 import { beginEpoch, nextEpoch, type OwnedLog, openLog, openLogWriter } from '../log/owned-log.ts';
+import { ReconnectCheck } from '../log/reconnect-check.ts';
 import { decodeRecord, type Entry } from '../log/record.ts';
 import { chainAt, findLogStreams, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
@@ -52,6 +53,7 @@ export class LeaderNode implements ShimNode {
   #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
   #cleaner: LogCleaner | null = null;
+  #reconnectCheck: ReconnectCheck | null = null;
   #opening: Promise<void> | null = null;
   #lastSavedMs = 0;
 
@@ -209,6 +211,7 @@ export class LeaderNode implements ShimNode {
     this.#ping.stop();
     this.#replication.stop();
     this.#cleaner?.stop();
+    this.#reconnectCheck?.stop();
     this.#health.stop();
     const position = await this.#writes?.finish();
     if (position) this.#context.verifiedPoint.save(position);
@@ -271,6 +274,7 @@ export class LeaderNode implements ShimNode {
       onFenced: (error) => this.#context.onLost(error),
       health: this.#health,
     });
+    this.#checkOnReconnect(commit);
     await beginEpoch(commit, database, epoch);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
     this.#commit = commit;
@@ -293,6 +297,26 @@ export class LeaderNode implements ShimNode {
     rmSync(paths.initMark, { force: true });
     logger.info({ epoch: epoch.number, sequence: commit.position.sequence }, 'the log is open for writing');
     onFacts();
+  }
+
+  /** A store that was wiped or rolled back beneath this process is repaired from the peer, by the comparison of the next start. */
+  #checkOnReconnect(commit: GroupCommit): void {
+    const { connection, manager, verifiedPoint, restart, logger } = this.#context;
+    this.#reconnectCheck?.stop();
+    this.#reconnectCheck = new ReconnectCheck({
+      connection,
+      manager,
+      stream: this.#stream,
+      position: () => commit.position,
+      onMissing: (sequence) => {
+        // Else the next start might find an older point, and lead without what is lost.
+        verifiedPoint.save(commit.position);
+        restart(
+          `nats-server came back without record ${sequence} of ${this.#stream}, which it had acknowledged`,
+        );
+      },
+      logger,
+    });
   }
 
   #openCleaner(commit: GroupCommit): LogCleaner {

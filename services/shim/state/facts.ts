@@ -104,9 +104,10 @@ const linkSettlesMs = 2_000;
 
 /** A stall counts from the moment when the link went down or the peer was heard, whichever is later. */
 function logLink({ config, memory, known, nowMs }: Sources, heardSinceMs: number): PeerFacts['logLink'] {
-  if (known.linkUpSinceMs !== null) {
+  if (known.datastore?.logLink === 'works') {
     const wasStalled = memory.peer.heard && memory.peer.logLink === 'stalled';
-    return wasStalled && nowMs - known.linkUpSinceMs < linkSettlesMs ? 'stalled' : 'works';
+    const upForMs = nowMs - (memory.linkUpSinceMs ?? nowMs);
+    return wasStalled && upForMs < linkSettlesMs ? 'stalled' : 'works';
   }
   const stalledForMs = nowMs - Math.max(memory.linkDownSinceMs ?? nowMs, heardSinceMs);
   if (stalledForMs >= config.linkStallAfterMs) return 'stalled';

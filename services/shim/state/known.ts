@@ -51,7 +51,7 @@ interface PeerStatement {
   readonly state: NodeState;
   readonly reason: Reason | null;
   readonly sinceMs: number;
-  /** When this node first heard of that state. */
+  /** From when on this node can have known of that state: what is older is no news. */
   readonly learnedMs: number;
   /** When it said so, and until when that counts. */
   readonly saidMs: number;
@@ -63,8 +63,6 @@ export interface Known {
   readonly checks: Readonly<Record<string, Observation>>;
   readonly datastore: Datastore | null;
   readonly datastoreFailedMs: number | null;
-  /** Since when the log link works without a break; null while it does not. */
-  readonly linkUpSinceMs: number | null;
   readonly peerSaid: PeerStatement | null;
   /** `since` of the peer's last message on its state subject, by its own clock; empty before the first. */
   readonly peerMessageSince: string;
@@ -88,7 +86,6 @@ export const nothingKnown = (nowMs: number): Known => ({
   checks: {},
   datastore: null,
   datastoreFailedMs: null,
-  linkUpSinceMs: null,
   peerSaid: null,
   peerMessageSince: '',
   beat: null,
@@ -174,13 +171,14 @@ function learnBeat(config: MachineConfig, known: Known, signal: Signal, nowMs: n
   if (signal.status !== 'ok') return learned;
   if (beat.peer_state === null) return { ...learned, peerSaid: null };
   const sinceMs = nowMs - beat.peer_state_age_ms;
-  if (isSuperseded(known, beat.peer_state, nowMs) && sinceMs <= (known.peerSaid?.learnedMs ?? 0))
+  if (isSuperseded(known, beat.peer_state, nowMs) && sinceMs < (known.peerSaid?.learnedMs ?? 0))
     return learned;
   return sayPeer(learned, {
     state: beat.peer_state,
     reason: beat.peer_reason,
     sinceMs,
-    learnedMs: nowMs,
+    // Beats come in order, and tell the age of the state: the next one is always newer.
+    learnedMs: sinceMs,
     saidMs: nowMs,
     untilMs: nowMs + signal.ttl_ms,
   });
@@ -243,6 +241,5 @@ function sayPeer(known: Known, said: PeerStatement): Known {
 /** Takes in what the shim knows of its own datastore. */
 export function learnDatastore(known: Known, datastore: Datastore, nowMs: number): Known {
   const failedMs = datastore.failure === null ? null : (known.datastoreFailedMs ?? nowMs);
-  const upMs = datastore.logLink === 'works' ? (known.linkUpSinceMs ?? nowMs) : null;
-  return { ...known, datastore, datastoreFailedMs: failedMs, linkUpSinceMs: upMs };
+  return { ...known, datastore, datastoreFailedMs: failedMs };
 }

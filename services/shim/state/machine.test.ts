@@ -248,7 +248,7 @@ function fingerprint({ config, memory, known }: Machine, nowMs: number): string 
     peer.saysLeader,
     peer.logLink,
     passed(memory.linkDownSinceMs, config.linkStallAfterMs, nowMs),
-    passed(known.linkUpSinceMs, 2_000, nowMs),
+    passed(memory.linkUpSinceMs, 2_000, nowMs),
     passed(known.proberSeenMs, config.staleAfterMs, nowMs),
   ].join(' ');
 }

@@ -119,6 +119,7 @@ function refresh(sources: Sources): Memory {
     ...sources.memory,
     everHealthy: everHealthy(sources.known, sources.memory.everHealthy),
     linkDownSinceMs: linkDownSince(sources),
+    linkUpSinceMs: linkUpSince(sources),
     peerRestartingUntilMs: sources.known.restartingUntilMs,
     proberSilentSinceMs: proberSilentSince(sources),
   };
@@ -129,6 +130,11 @@ function linkDownSince(sources: Sources): number | null {
   if (known.datastore === null) return memory.linkDownSinceMs;
   if (known.datastore.logLink === 'works' || isPeerRestarting(sources)) return null;
   return memory.linkDownSinceMs ?? nowMs;
+}
+
+function linkUpSince({ memory, known, nowMs }: Sources): number | null {
+  if (known.datastore === null) return memory.linkUpSinceMs;
+  return known.datastore.logLink === 'works' ? (memory.linkUpSinceMs ?? nowMs) : null;
 }
 
 function proberSilentSince(sources: Sources): number | null {

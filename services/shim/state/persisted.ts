@@ -49,6 +49,8 @@ export const memorySchema = z.object({
   }),
   /** Since when the log link does not work; null while it does. */
   linkDownSinceMs: time.nullable(),
+  /** Since when it works without a break; null while it does not. */
+  linkUpSinceMs: time.nullable(),
   /** The peer said that it restarts and is back by then. */
   peerRestartingUntilMs: time.nullable(),
   /** Last sign of life of a prober that is silent; null while it is not. */
@@ -76,6 +78,7 @@ export function newMemory(config: MachineConfig, bootId: string, nowMs: number):
     incident: null,
     peer: { heard: false, silentSinceMs: null, health: 'healthy', saysLeader: false, logLink: 'settling' },
     linkDownSinceMs: null,
+    linkUpSinceMs: null,
     peerRestartingUntilMs: null,
     proberSilentSinceMs: null,
   };
@@ -107,6 +110,7 @@ function notAfter(memory: Memory, nowMs: number): Memory {
     incident: incident && { ...incident, startMs: Math.min(incident.startMs, nowMs) },
     peer: { ...peer, silentSinceMs: clamp(peer.silentSinceMs) },
     linkDownSinceMs: clamp(memory.linkDownSinceMs),
+    linkUpSinceMs: clamp(memory.linkUpSinceMs),
     proberSilentSinceMs: clamp(memory.proberSilentSinceMs),
   };
 }
