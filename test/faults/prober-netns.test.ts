@@ -221,7 +221,7 @@ fault('the API of a node gone, and then one that hangs', async ({ site }) => {
     () => process.kill(site.pid('node-b', 'api'), 'SIGSTOP'),
     [
       { node: 'node-b', check: 'local.api', status: 'failed', reason: 'API does not answer', limitMs: 9_500 },
-      { node: 'node-a', check: 'eastwest.api', status: 'failed', reason: /does not answer/, limitMs: 12_000 },
+      { node: 'node-a', check: 'eastwest.api', status: 'failed', reason: /does not answer/, limitMs: 15_000 },
     ],
     () => process.kill(site.pid('node-b', 'api'), 'SIGCONT'),
   );
