@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { addCounts, type Counts, summaryLine } from './runner/count.ts';
 import { findJobs, type Job } from './runner/jobs.ts';
+import { buildPrograms } from './runner/programs.ts';
 
 // Everything that must pass before a change lands. `npm test -- --only TEXT` runs what has TEXT in its name.
 
@@ -44,6 +45,7 @@ if (jobs.length === 0) {
   console.error(`npm test: nothing has "${text}" in its name`);
   process.exit(2);
 }
+if (text === '') await buildPrograms();
 const checks = jobs.filter(({ name }) => !name.endsWith('.js'));
 const units = jobs.filter(({ name, alone }) => name.endsWith('.js') && !alone);
 const wholes = jobs.filter(({ name, alone }) => name.endsWith('.js') && alone);
