@@ -9,6 +9,7 @@ import { initCommand } from './commands/init.ts';
 import { leaveCommand } from './commands/leave.ts';
 import { probeCommand } from './commands/probe.ts';
 import { proberCommand } from './commands/prober.ts';
+import { promoteCommand } from './commands/promote.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { runCommand } from './commands/run.ts';
 import { shimCommand } from './commands/shim.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     etcdCommand(),
     initCommand(),
     leaveCommand(),
+    promoteCommand(),
     statusCommand(),
     historyCommand(),
     conflictsCommand(),

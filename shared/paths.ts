@@ -20,6 +20,8 @@ export function nodePaths(config: TwoNodeConfiguration, node: string) {
     initMark: join(root, 'init'),
     /** The one-use mark of `twonode leave`: the next stop is for long, and the peer is told so. */
     leaveMark: join(root, 'leave'),
+    /** The one-use mark of `twonode promote`: this leader takes over a log whose leader is gone for good. */
+    promoteMark: join(root, 'promote'),
     /** What the prober must remember: which checks were ever healthy on this installation. */
     proberFile: join(root, 'prober.json'),
     /** CA, certificate and static manifest of the admission webhook. */

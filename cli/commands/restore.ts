@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { nodePair } from '../../shared/config/schema.ts';
 import { UserError } from '../../shared/lifecycle.ts';
 import { createLogger } from '../../shared/logger.ts';
+import { singleNode } from '../../shared/nats-server/names.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import type { RestoreTarget } from '../backup/restore-store.ts';
 import { configOption, loadNode, type NodeFlags } from '../node-options.ts';
@@ -33,7 +34,7 @@ function targetOf({ config: file, node, dataDir }: RestoreFlags): RestoreTarget 
   if (dataDir !== undefined) {
     return {
       folder: join(resolve(dataDir), 'nats'),
-      domain: 'twonode-etcd',
+      domain: singleNode,
       quotaBytes: quotaDefaultBytes,
     };
   }

@@ -8,7 +8,7 @@ import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
 import { startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { watchFreeDisk } from '../../shared/nats-server/free-disk-watch.ts';
-import { logStream } from '../../shared/nats-server/names.ts';
+import { logStream, singleNode } from '../../shared/nats-server/names.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { Backend, WriteMethod } from './backend.ts';
@@ -72,7 +72,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
   const folder = join(resolve(options.dataDir), 'nats');
   const natsServer = await startNatsServer({
     binary: await findBinary('nats-server'),
-    config: singleNodeConfig('twonode-etcd', folder, ports, { services: password }),
+    config: singleNodeConfig(singleNode, folder, ports, { services: password }),
     folder,
     ports,
     logger,
@@ -137,9 +137,9 @@ export async function openEndpoint(
       process.exit(1);
     },
   });
-  await beginEpoch(commit, log.database, epoch);
+  await beginEpoch(commit, log.database, epoch, singleNode);
 
-  const memberId = idOf('twonode-etcd');
+  const memberId = idOf(singleNode);
   const identity = headerIdentity(idOf('twonode'), memberId, epoch.number);
   const writes = new LocalWrites({
     database: log.database,

@@ -55,7 +55,7 @@ export async function restoreLog(options: RestoreOptions): Promise<number> {
 }
 
 async function writeLog(
-  { snapshot, quotaBytes, logger }: RestoreOptions,
+  { snapshot, domain, quotaBytes, logger }: RestoreOptions,
   connection: Awaited<ReturnType<typeof connectBus>>,
 ): Promise<number> {
   const logOptions = {
@@ -84,7 +84,7 @@ async function writeLog(
     onFenced: () => undefined,
   });
   try {
-    await beginEpoch(commit, log.database, epoch);
+    await beginEpoch(commit, log.database, epoch, domain);
     // The epochs of the old log tell places in that one.
     const isKept = ({ kind }: Entry) => kind !== 'epoch';
     for (const entries of stateEntries(snapshot, revision)) await commit.append(entries.filter(isKept));

@@ -3,6 +3,9 @@
  * node's JetStream domain is its name.
  */
 
+/** Name of the one node of `twonode etcd`, and of its JetStream domain. */
+export const singleNode = 'twonode-etcd';
+
 /** Stream with copy number `n` of the log: on the leader the log itself, on the follower a mirror of it. `n` >= 1. */
 export function logStream(n: number): string {
   return `TWONODE_LOG_${n}`;

@@ -22,8 +22,8 @@ export interface ServerPair {
   follower: NatsServer;
   /** Connects to a node as one of its services, or as an observer. */
   connect(node: 'node-a' | 'node-b', user: 'services' | 'observer'): Promise<NatsConnection>;
-  /** Starts the server of one node again after it was stopped. */
-  start(node: 'node-a' | 'node-b'): Promise<NatsServer>;
+  /** Starts the server of one node again after it was stopped; with another configuration than before where that is given. */
+  start(node: 'node-a' | 'node-b', config?: TwoNodeConfiguration): Promise<NatsServer>;
   stop(): Promise<void>;
 }
 
@@ -48,14 +48,14 @@ export async function startServerPair(leaderAddress = '127.0.0.1'): Promise<Serv
   const connections: NatsConnection[] = [];
   const servers: NatsServer[] = [];
 
-  const start: ServerPair['start'] = async (node) => {
-    const self = config.nodes.find((candidate) => candidate.name === node);
+  const start: ServerPair['start'] = async (node, changed = config) => {
+    const self = changed.nodes.find((candidate) => candidate.name === node);
     if (!self) throw new RangeError(node);
     const nats = join(folder, node, 'nats');
     const server = await startNatsServer({
       binary,
       folder: nats,
-      config: natsServerConfig(config, node, nats, passwords),
+      config: natsServerConfig(changed, node, nats, passwords),
       ports: self.ports,
       logger: pino({ level: 'silent' }),
     });

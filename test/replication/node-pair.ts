@@ -35,6 +35,13 @@ export interface NodePair {
   changeStore(name: 'node-a' | 'node-b', change: (folders: NodeFolders) => void): Promise<void>;
   /** Does the same beneath a node which goes on running. */
   changeStoreBeneath(name: 'node-a' | 'node-b', change: (folders: NodeFolders) => void): Promise<void>;
+  /**
+   * Stops both nodes with their nats-servers, exchanges the roles in the configuration, and starts those that are named again.
+   * `leader` and `follower` stay the nodes that they were.
+   */
+  exchangeRoles(started?: ('node-a' | 'node-b')[]): Promise<void>;
+  /** Starts a node, and its nats-server, that {@link exchangeRoles} left stopped; with the roles of before where that is said. */
+  startStopped(name: 'node-a' | 'node-b', roles?: 'as configured' | 'as before'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -83,11 +90,19 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
   await leader.open();
   await follower.open();
   const running = { 'node-a': servers.leader, 'node-b': servers.follower };
+  const nodes = { 'node-a': leader, 'node-b': follower };
+  let roles = { now: config, before: config };
+  const startStopped: NodePair['startStopped'] = async (name, which = 'as configured') => {
+    const configured = which === 'as configured' ? roles.now : roles.before;
+    running[name] = await servers.start(name, configured);
+    nodes[name].configure(configured);
+    await nodes[name].open();
+  };
   const changeStoreBeneath: NodePair['changeStoreBeneath'] = async (name, change) => {
     await running[name].stop();
     const { root, nats } = nodePaths(config, name);
     change({ root, store: join(nats, 'jetstream') });
-    running[name] = await servers.start(name);
+    running[name] = await servers.start(name, roles.now);
   };
   return {
     servers,
@@ -96,12 +111,20 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
     leader,
     follower,
     changeStore: async (name, change) => {
-      const node = name === 'node-a' ? leader : follower;
-      await node.close();
+      await nodes[name].close();
       await changeStoreBeneath(name, change);
-      await node.open();
+      await nodes[name].open();
     },
     changeStoreBeneath,
+    exchangeRoles: async (started = ['node-a', 'node-b']) => {
+      for (const name of ['node-a', 'node-b'] as const) {
+        await nodes[name].close();
+        await running[name].stop();
+      }
+      roles = { now: exchanged(roles.now), before: roles.now };
+      for (const name of started) await startStopped(name);
+    },
+    startStopped,
     stop: async () => {
       await leader.close();
       await follower.close();
@@ -111,10 +134,18 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
   };
 }
 
+function exchanged(config: TwoNodeConfiguration): TwoNodeConfiguration {
+  const nodes = config.nodes.map((node) => ({
+    ...node,
+    role: node.role === 'leader' ? ('follower' as const) : ('leader' as const),
+  }));
+  return { ...config, nodes: nodes as TwoNodeConfiguration['nodes'] };
+}
+
 /** One node's datastore, which can be stopped and opened again on the same data. */
 export class RunningNode {
   readonly #servers: ServerPair;
-  readonly #config: TwoNodeConfiguration;
+  #config: TwoNodeConfiguration;
   readonly #name: 'node-a' | 'node-b';
   readonly #isPeerLost: () => boolean;
   #connection: NatsConnection | null = null;
@@ -135,6 +166,11 @@ export class RunningNode {
     this.#config = config;
     this.#name = name;
     this.#isPeerLost = isPeerLost;
+  }
+
+  /** The configuration with which it is opened next. */
+  configure(config: TwoNodeConfiguration): void {
+    this.#config = config;
   }
 
   /** Whether it is closed, or its own datastore says that it has failed. */
@@ -168,10 +204,7 @@ export class RunningNode {
       lists: mutationLists(this.#config, this.#name),
       verifiedPoint: new VerifiedPoint(paths.shimFile, 'this-boot'),
       state: () => this.#state(),
-      onFacts: () => {
-        this.#node?.stateChanged();
-        for (const look of this.#waiting) look();
-      },
+      onFacts: () => this.#factsChanged(),
       onWritten: () => undefined,
       onLost: (error) => logger.fatal({ err: error }, 'the log is lost'),
       restart: (why) => {
@@ -182,8 +215,13 @@ export class RunningNode {
     };
     const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
     this.#node = await open(context);
-    this.#node.stateChanged();
+    this.#factsChanged();
     serveConflicts({ connection: this.#connection, node: this.#name, backend: this.#node, logger });
+  }
+
+  #factsChanged(): void {
+    this.#node?.stateChanged();
+    for (const look of this.#waiting) look();
   }
 
   async close(): Promise<void> {
@@ -221,7 +259,8 @@ export class RunningNode {
   #state(): CurrentState {
     const facts = this.#node?.facts();
     const alone = !facts?.reconverged || (facts.logLink === 'down' && this.#isPeerLost());
-    const whole = this.#name === 'node-a' ? 'Leader' : alone ? 'LeaderRX' : 'Follower';
+    const { self } = nodePair(this.#config, this.#name);
+    const whole = self.role === 'leader' ? 'Leader' : alone ? 'LeaderRX' : 'Follower';
     const state = this.#supposed ?? (facts?.failure || !facts?.logVerified ? 'Impaired' : whole);
     const peer = { node: 'peer', state: null, reason: null, heard: true, age_ms: 0 };
     return {

@@ -232,6 +232,7 @@ function* stepsOf(entries: Iterable<Entry>): Generator<Entry[]> {
 function restOf(database: Database): Entry[] {
   return [
     ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
+    ...(database.leadership ? [{ kind: 'leadership', ...database.leadership } satisfies Entry] : []),
     ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
     ...database.alarms.raised().map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: true })),
     ...[...database.merged].map(([overlay, position]): Entry => ({ kind: 'merged', overlay, position })),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
-import { Database, type Epoch } from '../store/database.ts';
+import { Database, type Epoch, type Leadership } from '../store/database.ts';
 import { FencedPublisher } from './fenced-publisher.ts';
 import { GroupCommit, type LogPosition } from './group-commit.ts';
 import type { LogHealth } from './log-health.ts';
@@ -159,8 +159,31 @@ export function nextEpoch(database: Database, position: LogPosition): Epoch {
   };
 }
 
-/** Writes the epoch's record: from then on any writer of an earlier epoch is fenced off. */
-export async function beginEpoch(commit: GroupCommit, database: Database, epoch: Epoch): Promise<void> {
+/** What a log says when `node` leads it: a node that did not lead it before begins the next generation. */
+export function leadershipOf(node: string, { leadership }: Database): Leadership {
+  if (leadership?.node === node) return leadership;
+  return { generation: (leadership?.generation ?? 0) + 1, node };
+}
+
+/** Writes the epoch's record, which says too who leads: from then on any writer of an earlier epoch is fenced off. */
+export async function beginEpoch(
+  commit: GroupCommit,
+  database: Database,
+  epoch: Epoch,
+  leader: string,
+): Promise<void> {
+  const before = database.leadership;
   database.epochs.push(epoch);
-  await commit.append([{ kind: 'epoch', ...epoch }], () => database.epochs.pop());
+  const leadership = leadershipOf(leader, database);
+  database.leadership = leadership;
+  await commit.append(
+    [
+      { kind: 'epoch', ...epoch },
+      { kind: 'leadership', ...leadership },
+    ],
+    () => {
+      database.epochs.pop();
+      database.leadership = before;
+    },
+  );
 }

@@ -71,6 +71,8 @@ export type Entry =
   | { kind: 'compact'; revision: number }
   /** A leader began to write: number, random id, and the sequence of the record that says so. */
   | { kind: 'epoch'; number: number; id: string; firstSequence: number }
+  /** From here on this node alone writes the log: each exchange of the roles is the next generation. */
+  | { kind: 'leadership'; generation: number; node: string }
   /** The revision moves up to here, and everything before is compacted. */
   | { kind: 'jump'; revision: number }
   /** An overlay begins: it stands on the mirror up to this sequence. */
@@ -129,6 +131,7 @@ const kinds = {
   judged: 13,
   conflict: 14,
   'conflict-end': 15,
+  leadership: 16,
 } as const satisfies Record<Entry['kind'], number>;
 
 /** Encodes a record; its chain is computed and stands in the result's bytes 4 to 8, see {@link chainOf}. */
@@ -187,6 +190,10 @@ function writeEntry(writer: Writer, entry: Entry): void {
       writer.varint(entry.number);
       writer.latin1(entry.id);
       writer.varint(entry.firstSequence);
+      return;
+    case 'leadership':
+      writer.varint(entry.generation);
+      writer.latin1(entry.node);
       return;
     case 'overlay':
       writer.latin1(entry.id);
@@ -292,6 +299,8 @@ function readEntry(reader: Reader): Entry {
       return { kind: 'compact', revision: fields.varint() };
     case kinds.epoch:
       return { kind: 'epoch', number: fields.varint(), id: readText(fields), firstSequence: fields.varint() };
+    case kinds.leadership:
+      return { kind: 'leadership', generation: fields.varint(), node: readText(fields) };
     case kinds.jump:
       return { kind: 'jump', revision: fields.varint() };
     case kinds.overlay:

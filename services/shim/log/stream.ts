@@ -69,6 +69,22 @@ export async function ensureLogStream(
   return (await findStream(manager, options.name)) ?? createLogStream(manager, options);
 }
 
+/** Whether a stream is a log that this node writes: neither a mirror, nor one that was given up. */
+export function isWritable({ config }: StreamInfo, subject: string): boolean {
+  return config.subjects?.includes(subject) ?? false;
+}
+
+/** Makes a mirror the log that this node writes: what it holds stays as it is. */
+export async function makeWritable(manager: JetStreamManager, options: StreamOptions): Promise<void> {
+  await manager.streams.update(options.name, { ...logConfig(options), mirror: undefined } as never);
+}
+
+/** Makes a log, or a mirror, a stream that nobody writes to: what it holds stays as it is. */
+export async function giveUp(manager: JetStreamManager, name: string): Promise<void> {
+  // Its own name is what NATS gives a stream without a subject.
+  await manager.streams.update(name, { mirror: undefined, subjects: [name] } as never);
+}
+
 /** Names of the streams that hold this node's log or copies of it, in the order of their numbers. */
 export async function findLogStreams(manager: JetStreamManager): Promise<string[]> {
   const found: { name: string; number: number }[] = [];

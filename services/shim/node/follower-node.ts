@@ -14,6 +14,7 @@ import { forkedTail } from '../replication/forked-tail.ts';
 import type { MirrorFold } from '../replication/mirror-fold.ts';
 import { Mirrors } from '../replication/mirrors.ts';
 import { findOverlay, Overlay, type OverlayOptions, removeOverlay } from '../replication/overlay.ts';
+import { handOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import { Database } from '../store/database.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
@@ -117,6 +118,7 @@ export class FollowerNode implements ShimNode {
    */
   static async open(context: NodeContext): Promise<FollowerNode> {
     const { manager, pair, logger } = context;
+    await handOver(context);
     const mirrors = await Mirrors.find({ manager, self: pair.self.name, peer: pair.peer.name, logger });
     const node = new FollowerNode(context, mirrors);
     // A copy that was begun must be gone over to, whatever comes of the old one.

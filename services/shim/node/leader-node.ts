@@ -19,8 +19,12 @@ import { chainAt, findLogStreams, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import { Arbiter } from '../replication/arbiter.ts';
 import { LeaderReplication } from '../replication/leader.ts';
+import { jumpAbove, mergeBatch } from '../replication/merge.ts';
+import { readOverlay, removeOverlay } from '../replication/overlay.ts';
+import { ledByPeer, takeOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import type { Database } from '../store/database.ts';
+import { nextOddBand } from '../store/revision-band.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
@@ -42,6 +46,9 @@ export class LeaderNode implements ShimNode {
   /** The stream that holds the log. */
   readonly #stream: string;
   readonly #log: OwnedLog;
+  /** Why this node can never lead the log that it has, as the roles are; null when it can. */
+  readonly #refusal: string | null;
+  readonly #arbiter: Arbiter;
   readonly #replication: LeaderReplication;
   readonly #ping: PeerPing;
   readonly #health: LogHealth;
@@ -57,8 +64,9 @@ export class LeaderNode implements ShimNode {
   #opening: Promise<void> | null = null;
   #lastSavedMs = 0;
 
-  private constructor(context: NodeContext, stream: string, log: OwnedLog) {
+  private constructor(context: NodeContext, stream: string, log: OwnedLog, refusal: string | null) {
     this.#context = context;
+    this.#refusal = refusal;
     this.#stream = stream;
     this.#log = log;
     const { config, pair, connection, manager, logger } = context;
@@ -83,6 +91,12 @@ export class LeaderNode implements ShimNode {
         context.onFacts();
       },
     });
+    this.#arbiter = new Arbiter({
+      policy: config.datastore.conflictPolicy,
+      clockOffsetMs: () => context.state().clockOffsetMs,
+      timeOf: (revision) => timeOf(context, stream, log, revision),
+      logger,
+    });
     this.#replication = new LeaderReplication({
       connection,
       manager,
@@ -94,15 +108,10 @@ export class LeaderNode implements ShimNode {
       identity: identityOf(context),
       log,
       maxBytes: streamBytesMax(config.datastore.quotaBackendBytes),
-      arbiter: new Arbiter({
-        policy: config.datastore.conflictPolicy,
-        clockOffsetMs: () => context.state().clockOffsetMs,
-        timeOf: (revision) => timeOf(context, stream, log, revision),
-        logger,
-      }),
+      arbiter: this.#arbiter,
       position: () => this.#position,
       takesWrites: () => this.#health.failure === null,
-      onCompared: () => this.#compared(),
+      onCompared: (isPrefix) => this.#compared(isPrefix),
       onRestored: () => context.restart(`the log is restored from ${pair.peer.name}`),
       write: (method, request, sender) => this.#writeForPeer(method, request, sender),
       logger,
@@ -123,8 +132,11 @@ export class LeaderNode implements ShimNode {
     const [stream = logStream(1)] = await findLogStreams(manager);
     const maxBytes = streamBytesMax(config.datastore.quotaBackendBytes);
     const log = await openLog({ connection, stream, subject: subjects.logRecords, maxBytes, logger });
-    await log.raiseLimit();
-    const node = new LeaderNode(context, stream, log);
+    const refusal = await takeOver(context, stream, log.database);
+    if (refusal) logger.error({ refusal }, 'this node cannot lead');
+    else await log.raiseLimit();
+    const node = new LeaderNode(context, stream, log, refusal);
+    if (refusal) return node;
     await node.#replication.start();
     node.#ping.start();
     if (await node.#mayOpenAtOnce()) await node.#open();
@@ -184,9 +196,14 @@ export class LeaderNode implements ShimNode {
       epoch: this.cluster.term(),
       revision: this.database.store.visible,
       conflicts: this.database.conflicts.forPeople,
-      failure: this.#health.failure,
+      failure: this.#health.failure ?? this.#mustNotLead,
       notices: this.#notices(),
     };
+  }
+
+  /** Why this node does not lead though it is configured to: the roles were exchanged, and that is not done yet. */
+  get #mustNotLead(): string | null {
+    return this.#refusal ?? (this.#writes ? null : ledByPeer(this.#context, this.database));
   }
 
   #notices(): string[] {
@@ -221,7 +238,7 @@ export class LeaderNode implements ShimNode {
   async #mayOpenAtOnce(): Promise<boolean> {
     const { paths, verifiedPoint, manager, logger } = this.#context;
     const { sequence } = this.#log.position;
-    if (this.#log.fault !== null) return false;
+    if (this.#log.fault !== null || this.#mustNotLead !== null) return false;
     // The mark is for one use: it must not outlive the store that it began.
     if (sequence > 0) rmSync(paths.initMark, { force: true });
     if (sequence === 0) {
@@ -235,9 +252,13 @@ export class LeaderNode implements ShimNode {
     return (await chainAt(manager, this.#stream, point.sequence)) === point.chain;
   }
 
-  /** The follower's log is a prefix of ours. An empty log without its mark is none that could be compared. */
-  async #compared(): Promise<void> {
-    if (this.#log.fault !== null) return;
+  /**
+   * The follower's log holds nothing that ours lacks, or both went apart. An empty log without its mark is none that could be
+   * compared. A follower whose log is a prefix of ours does not lead it, whatever the log says.
+   */
+  async #compared(isPrefix: boolean): Promise<void> {
+    if (this.#log.fault !== null || this.#refusal !== null) return;
+    if (!isPrefix && this.#mustNotLead !== null) return;
     if (this.#log.position.sequence === 0 && !existsSync(this.#context.paths.initMark)) return;
     await this.#open();
   }
@@ -275,7 +296,11 @@ export class LeaderNode implements ShimNode {
       health: this.#health,
     });
     this.#checkOnReconnect(commit);
-    await beginEpoch(commit, database, epoch);
+    const isForeign = (database.leadership?.node ?? pair.self.name) !== pair.self.name;
+    await beginEpoch(commit, database, epoch, pair.self.name);
+    // It was not handed over: the old leader may have told its clients of revisions that are not here.
+    if (isForeign) await commit.append(jumpAbove(database.store, nextOddBand(database.store.head)));
+    await this.#mergeOwnOverlay(commit);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
     this.#commit = commit;
     this.#writes = new LocalWrites({
@@ -295,8 +320,26 @@ export class LeaderNode implements ShimNode {
     this.#replication.open({ epoch, commit });
     this.#context.verifiedPoint.save(commit.position);
     rmSync(paths.initMark, { force: true });
+    rmSync(paths.promoteMark, { force: true });
     logger.info({ epoch: epoch.number, sequence: commit.position.sequence }, 'the log is open for writing');
     onFacts();
+  }
+
+  /** What this node wrote alone when it was the follower. */
+  async #mergeOwnOverlay(commit: GroupCommit): Promise<void> {
+    const { config, connection, pair, logger } = this.#context;
+    const quotaBytes = config.datastore.quotaBackendBytes;
+    const overlay = await readOverlay({ ...this.#context, quotaBytes }, this.#stream);
+    if (!overlay) return;
+    const { database } = this.#log;
+    const { id, revision, entries } = overlay;
+    const names = { leader: pair.peer.name, follower: pair.self.name };
+    await mergeBatch(
+      { arbiter: this.#arbiter, database, commit, ...names, now: Date.now, logger },
+      { overlay: id, revision, entries, last: true },
+    );
+    await removeOverlay(connection);
+    logger.info({ overlay: id, keys: entries.length }, 'what was written alone as the follower is merged');
   }
 
   /** A store that was wiped or rolled back beneath this process is repaired from the peer, by the comparison of the next start. */
@@ -356,6 +399,7 @@ export class LeaderNode implements ShimNode {
     const { reason, peer } = state();
     if (
       this.#log.fault !== null ||
+      this.#mustNotLead !== null ||
       this.#log.position.sequence === 0 ||
       reason !== 'unverified-log' ||
       peer.heard

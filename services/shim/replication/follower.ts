@@ -11,6 +11,7 @@ import { findStream } from '../log/stream.ts';
 import type { Database } from '../store/database.ts';
 import { MirrorFold } from './mirror-fold.ts';
 import type { Mirrors } from './mirrors.ts';
+import type { OverlayChanges } from './overlay.ts';
 import { answerLogRequest } from './peer-log.ts';
 import {
   commitSchema,
@@ -551,7 +552,7 @@ export class FollowerReplication {
    * @returns the sequence at which all of it is in the log
    * @throws Error when the leader does not take it now; it may be tried again
    */
-  async merge(overlay: { id: string; revision: number; entries: MergeEntry[] }): Promise<number> {
+  async merge(overlay: OverlayChanges): Promise<number> {
     const session = this.#session?.id ?? '';
     const batches = splitBatches(overlay.entries);
     let sequence = 0;

@@ -53,8 +53,8 @@ export interface LeaderReplicationOptions {
   takesWrites: () => boolean;
   /** Decides what both nodes changed while apart. */
   arbiter: Arbiter;
-  /** Called when the follower's log was found to be a prefix of ours: this one may be written now. */
-  onCompared: () => Promise<void>;
+  /** Called when the logs were compared and ours lacks nothing, or both went apart (`isPrefix` false): it may be written now. */
+  onCompared: (isPrefix: boolean) => Promise<void>;
   /** Called when the log got back from the follower what it had lost: it is to be read anew. */
   onRestored: () => void;
   /** Runs a write of the follower, if this node's state and the lists allow it. */
@@ -180,7 +180,7 @@ export class LeaderReplication {
       return this.#restore(theirs, log.damage === null && common === ours.last);
     }
     this.#notice = null;
-    await this.#options.onCompared();
+    await this.#options.onCompared(common === theirs.last);
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
     if (this.#hasLost(hello, session)) await this.#jumpAboveLost(session.commit);

@@ -10,7 +10,7 @@ import {
 } from '../../../shared/nats-server/names.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import { chainOf } from '../log/record.ts';
-import { findLogStreams, findStream, readLastMessage } from '../log/stream.ts';
+import { findLogStreams, findStream, giveUp, readLastMessage } from '../log/stream.ts';
 import type { Point } from './protocol.ts';
 
 /** A mirror that heard nothing from its origin for this long, in nanoseconds, is not active. */
@@ -127,8 +127,7 @@ export class Mirrors {
   async beginCopy(): Promise<void> {
     const { manager, logger } = this.#options;
     if (this.#copy && (await findStream(manager, this.#copy))) await manager.streams.delete(this.#copy);
-    // Without its mirror it is a stream that nobody writes to.
-    if (await this.info()) await manager.streams.update(this.#served, { mirror: undefined } as never);
+    if (await this.info()) await giveUp(manager, this.#served);
     this.#newId = randomBytes(8).toString('hex');
     this.#activeMs = performance.now();
     this.#copy = logStream((logStreamNumber(this.#served) ?? 0) + 1);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { NatsConnection } from 'nats';
+import type { JetStreamManager, NatsConnection } from 'nats';
 import type { Logger } from '../../../shared/logger.ts';
 import { overlayStream } from '../../../shared/nats-server/names.ts';
 import { subjects } from '../../../shared/subjects.ts';
@@ -7,12 +7,12 @@ import type { LeaseExpiry } from '../lease/expiry.ts';
 import { LocalWrites } from '../local-writes.ts';
 import type { GroupCommit } from '../log/group-commit.ts';
 import { LogHealth } from '../log/log-health.ts';
-import { readRecord } from '../log/open-log.ts';
+import { readRecord, replayLog } from '../log/open-log.ts';
 import { type OwnedLog, openLog, openLogWriter, streamManager } from '../log/owned-log.ts';
 import type { Cause, Entry, LogRecord } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
-import type { Database } from '../store/database.ts';
+import { Database } from '../store/database.ts';
 import { type KeyValue, readKeyValue, readValue } from '../store/key-value.ts';
 import { nextOddBand } from '../store/revision-band.ts';
 import type { Store } from '../store/store.ts';
@@ -21,6 +21,14 @@ import { isEphemeral } from './merge.ts';
 import type { MergeEntry } from './protocol.ts';
 
 const stream = overlayStream(1);
+
+/** What a follower wrote alone, ready to be merged. */
+export interface OverlayChanges {
+  id: string;
+  /** The newest revision that was written alone. */
+  revision: number;
+  entries: MergeEntry[];
+}
 
 /** What is remembered of a key that was changed alone. */
 export interface Touched {
@@ -54,15 +62,48 @@ export interface OverlayOptions {
   logger: Logger;
 }
 
-/** Where the overlay that is on disk stands on the mirror; null when there is none. */
-export async function findOverlay(connection: NatsConnection): Promise<{ baseSequence: number } | null> {
+/** The overlay that is on disk, and where it stands on the mirror; null when there is none. */
+export async function findOverlay(
+  connection: NatsConnection,
+): Promise<{ id: string; baseSequence: number } | null> {
   const manager = await streamManager(connection);
   const info = await findStream(manager, stream);
   const first =
     info && info.state.messages > 0 ? await readMessage(manager, stream, info.state.first_seq) : null;
   if (!info || !first) return null;
   const begin = readRecord(stream, info.state.first_seq, first, undefined).entries[0];
-  return begin?.kind === 'overlay' ? { baseSequence: begin.baseSequence } : null;
+  return begin?.kind === 'overlay' ? { id: begin.id, baseSequence: begin.baseSequence } : null;
+}
+
+/**
+ * What the overlay that is on disk holds, for a follower that has become the leader and merges it by itself; null when there
+ * is none.
+ * @param log the stream that it stands on
+ * @throws UserError when a record is of a newer version
+ */
+export async function readOverlay(
+  options: { connection: NatsConnection; manager: JetStreamManager; quotaBytes: number; logger: Logger },
+  log: string,
+): Promise<OverlayChanges | null> {
+  const { connection, manager, quotaBytes } = options;
+  const overlay = await findOverlay(connection);
+  if (!overlay) return null;
+  const database = new Database();
+  const first = (await findStream(manager, log))?.state.first_seq || 1;
+  await replayLog(options, log, first, overlay.baseSequence, (record, sequence) => {
+    database.apply(record, sequence);
+  });
+  const touched = new Map<string, Touched>();
+  await openLog({
+    ...options,
+    database,
+    stream,
+    subject: subjects.overlayRecords,
+    maxBytes: streamBytesMax(quotaBytes),
+    onRecord: (record) => touchReplayed(database, record, touched),
+  });
+  const { store } = database;
+  return { id: overlay.id, revision: store.head, entries: mergeEntries(store, touched) };
 }
 
 /** Removes the overlay, once all of it is merged and in the mirror. */

@@ -16,6 +16,13 @@ export interface Epoch {
   firstSequence: number;
 }
 
+/** Who writes the log, as the log itself says. */
+export interface Leadership {
+  /** 1 for the node that began the log; one more with each exchange of the roles. */
+  generation: number;
+  node: string;
+}
+
 /** What a merge has made of a key. */
 export interface Judged {
   /** The overlay's revision up to which it has dealt with the key. */
@@ -34,6 +41,8 @@ export class Database {
   readonly leases = new Map<bigint, number>();
   readonly alarms = new Alarms();
   readonly epochs: Epoch[] = [];
+  /** Null until a leader has written its first record. */
+  leadership: Leadership | null = null;
   /** For each overlay, the revision of its own up to which it is merged. */
   readonly merged = new Map<string, number>();
   readonly conflicts = new Conflicts();
@@ -88,6 +97,11 @@ export class Database {
         return;
       case 'epoch':
         this.#addEpoch({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
+        return;
+      case 'leadership':
+        if (entry.generation > (this.leadership?.generation ?? 0)) {
+          this.leadership = { generation: entry.generation, node: entry.node };
+        }
         return;
       case 'jump':
         this.store.jump(entry.revision);
