@@ -135,13 +135,29 @@ test('init makes the key once, for its owner only, and the mark of the leader', 
   assert.match(again.stdout, 'it takes everything else from node-a');
 });
 
+const aStream = 'data/node-a/nats/jetstream/jetstream/$G/streams/TWONODE_LOG_1';
+
 test('init refuses a node that has a store', async ({ config, folder }) => {
-  await mkdir(join(folder, 'data/node-a/nats/jetstream/jetstream/$G/streams/TWONODE_LOG_1'), {
-    recursive: true,
-  });
+  await mkdir(join(folder, aStream), { recursive: true });
   const { status, stderr } = await twonode('init', '--config', config, '--node', 'node-a');
   assert.match(stderr, 'node-a has a store already');
   assert.is(status, 1);
+});
+
+test('promote takes a leader with a copy of the log, and the word of a person', async ({
+  config,
+  folder,
+}) => {
+  const promote = (node: string, ...flags: string[]) =>
+    twonode('promote', '--config', config, '--node', node, ...flags);
+  assert.match((await promote('node-b')).stderr, 'node-b is the follower');
+  assert.match((await promote('node-a', '--old-leader-is-wiped')).stderr, 'has no copy of the log');
+  await mkdir(join(folder, aStream), { recursive: true });
+  const unsaid = await promote('node-a');
+  assert.match(unsaid.stderr, 'If node-b is gone for good: --old-leader-is-wiped');
+  assert.is(unsaid.status, 1);
+  assert.is((await promote('node-a', '--old-leader-is-wiped')).status, 0);
+  assert.ok(await stat(join(folder, 'data/node-a/promote')));
 });
 
 test.run();

@@ -20,7 +20,7 @@ export function promoteCommand(): Command {
     if (!flags.oldLeaderIsWiped) {
       throw new UserError(
         `while ${peer.name} or its disk can come back no command is needed: start it as the follower, and it hands the log ` +
-          `over. What it alone holds is lost otherwise. If it is gone for good: --old-leader-is-wiped`,
+          `over. What it alone holds is lost otherwise. If ${peer.name} is gone for good: --old-leader-is-wiped`,
       );
     }
     writeFileSync(paths.promoteMark, `${new Date().toISOString()}\n`, { mode: 0o600 });
