@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { connect as connectTcp } from 'node:net';
 import { connect } from 'nats';
 import { status } from '../../services/shim/etcd/grpc/status.ts';
+import { hashKvRequest, hashKvResponse } from '../../services/shim/etcd/messages.ts';
 import { decodeMessage, stateSchema } from '../../shared/messages.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
+import { eventually } from '../eventually.ts';
 import type { ClientRequest, DigestAnswer, LoadAnswer, StoredKey, TimedKey } from './client-protocol.ts';
 import { Informer } from './informer.ts';
 
@@ -62,14 +65,38 @@ function digest(revision: number): Promise<DigestAnswer> {
     for (const { key, value, createRevision, modRevision, version } of kvs) {
       sum.update(JSON.stringify([key, value.toString('base64'), createRevision, modRevision, version]));
     }
-    return { sha256: sum.digest('hex'), revision: revision || (header?.revision ?? 0) };
+    const at = revision || (header?.revision ?? 0);
+    const hashed = await client.call('Maintenance/HashKV', hashKvRequest.encode({ revision: at }));
+    return { sha256: sum.digest('hex'), hashKv: hashKvResponse.decode(hashed).hash, revision: at };
   });
+}
+
+/** Resolves when something listens on the node's etcd port. */
+async function untilServed(): Promise<void> {
+  const [host, port] = etcdAddress.split(':');
+  const isOpen = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connectTcp(Number(port), host);
+      const end = (open: boolean) => {
+        socket.destroy();
+        resolve(open);
+      };
+      socket.once('connect', () => end(true)).once('error', () => end(false));
+    });
+  await eventually(isOpen, (open) => open);
 }
 
 /** Writes new keys one after the other, and remembers what was acknowledged. */
 class Load {
   readonly #prefix: string;
-  readonly #answer: LoadAnswer = { acknowledged: [], refused: 0, unknown: 0, longestGapMs: 0 };
+  readonly #answer: LoadAnswer = {
+    acknowledged: [],
+    refused: 0,
+    unknown: 0,
+    longestGapMs: 0,
+    wentBack: [],
+  };
+  #revision = 0;
   readonly #done: Promise<void>;
   #stopped = false;
 
@@ -100,8 +127,11 @@ class Load {
 
   async #write(key: string, value: string): Promise<'acknowledged' | 'refused' | 'unknown'> {
     try {
-      await withClient((client) => client.put({ key, value }));
+      const { header } = await withClient((client) => client.put({ key, value }));
       this.#answer.acknowledged.push([key, value]);
+      const revision = header?.revision ?? 0;
+      if (revision <= this.#revision) this.#answer.wentBack.push(`${revision} after ${this.#revision}`);
+      this.#revision = revision;
       return 'acknowledged';
     } catch (error) {
       return (error as { code?: number }).code === status.PERMISSION_DENIED ? 'refused' : 'unknown';
@@ -156,6 +186,9 @@ async function perform(request: ClientRequest): Promise<unknown> {
   switch (request.call) {
     case 'put':
       await withClient((client) => client.put(request));
+      return null;
+    case 'until-served':
+      await untilServed();
       return null;
     case 'list':
       return list(request.prefix);

@@ -4,6 +4,8 @@ import type { KubeAccess } from './kube-client.ts';
 /** What a test asks of the client in a node's namespace (`client-main.ts`), over the IPC channel of the process. */
 export type ClientRequest =
   | { call: 'put'; key: string; value: string }
+  /** Resolves when the node's etcd port takes connections. */
+  | { call: 'until-served' }
   /** All keys below a prefix. */
   | { call: 'list'; prefix: string }
   /** A digest of all keys, with their values and revisions, at a revision; 0: the newest. */
@@ -28,6 +30,8 @@ export interface StoredKey {
 
 export interface DigestAnswer {
   sha256: string;
+  /** What HashKV says of that revision. */
+  hashKv: number;
   revision: number;
 }
 
@@ -40,6 +44,8 @@ export interface LoadAnswer {
   unknown: number;
   /** Longest time between two acknowledged writes, in milliseconds. */
   longestGapMs: number;
+  /** Acknowledged writes whose revision was not above that of the one before. */
+  wentBack: string[];
 }
 
 /** When a key was acknowledged, or seen: milliseconds since the Unix epoch, with fractions. */

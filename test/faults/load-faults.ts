@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Reason } from '../../shared/reasons.ts';
+import type { LoadAnswer } from './client-protocol.ts';
 import { type Part, parts } from './machine.ts';
 import { type NodeName, nodeNames } from './network.ts';
-import type { Site } from './site.ts';
+import type { ExpectedStates, Site } from './site.ts';
 import { copyOf, truncate, wipe } from './store-damage.ts';
 
 /** Something that goes wrong while a client on each side writes. */
@@ -10,10 +12,18 @@ export interface LoadFault {
   make: (site: Site) => unknown;
   heal: (site: Site) => unknown;
   lastsMs: number;
+  /** What must be true of the loads besides. @returns what is not */
+  judge?: (loads: Record<NodeName, LoadAnswer>) => string[];
 }
 
 const hourMs = 3_600_000;
 const wellLimitMs = 90_000;
+/** More than a boot with `bootGrace`. */
+const aloneLimitMs = 90_000;
+/** More than `bootGrace` after a boot: who may go on alone has done so by then. */
+const noLongerWaitingMs = 45_000;
+/** What a write may take beside a restart, in milliseconds. */
+const oneWriteMs = 500;
 /** Written on after the copy, so that a store which is rolled back has lost something. */
 const afterCopyMs = 3_000;
 
@@ -92,6 +102,70 @@ const powerCut: LoadFault = {
   lastsMs: 2_000,
 };
 
+const peerOf = (node: NodeName): NodeName => (node === 'node-a' ? 'node-b' : 'node-a');
+
+const powerLost = (node: NodeName): LoadFault => ({
+  name: `${node} loses power for 5 s`,
+  make: ({ machines }) => machines[node].powerOff(),
+  heal: (site) => site.powerOn(node),
+  lastsMs: 5_000,
+});
+
+/** The first one waits for its peer, and goes on alone then. */
+const powerBack = (first: NodeName, states: ExpectedStates): LoadFault => ({
+  name: `both nodes lose power, ${first} is back first`,
+  make: async (site) => {
+    for (const node of nodeNames) site.machines[node].powerOff();
+    await site.powerOn(first);
+    await site.untilStates(states, aloneLimitMs);
+  },
+  heal: (site) => site.powerOn(peerOf(first)),
+  lastsMs: 3_000,
+});
+
+/** Without its data the first one must not go on alone, however long it waits. */
+const powerBackWithoutDisk = (first: NodeName, reason: Reason): LoadFault => ({
+  name: `both nodes lose power, ${first} is back first, with an empty disk`,
+  make: async (site) => {
+    for (const node of nodeNames) site.machines[node].powerOff();
+    wipe(site.machines[first].store);
+    await site.powerOn(first);
+    await delay(noLongerWaitingMs);
+    const said = site.fresh(first);
+    if (said?.state !== 'Impaired' || said.reason !== reason) {
+      throw new Error(`${first} is not Impaired for the reason "${reason}": ${site.describe()}`);
+    }
+  },
+  heal: (site) => site.powerOn(peerOf(first)),
+  lastsMs: 0,
+});
+
+const diskFull = (node: NodeName): LoadFault => ({
+  name: `disk of ${node} is full for 15 s`,
+  make: ({ machines }) => machines[node].fillStore(1),
+  heal: ({ machines }) => machines[node].emptyStore(),
+  lastsMs: 15_000,
+});
+
+/** As an operator does it: the follower first, and the leader when all is well again. */
+function rollingRestart(): LoadFault {
+  let leaderAwayMs = 0;
+  return {
+    name: 'rolling restart of both nodes',
+    make: async (site) => {
+      await site.machines['node-b'].restartServices();
+      await site.untilWell(wellLimitMs);
+      leaderAwayMs = await site.machines['node-a'].restartServices();
+    },
+    heal: () => undefined,
+    lastsMs: 0,
+    judge: ({ 'node-a': { longestGapMs } }) =>
+      longestGapMs <= leaderAwayMs + oneWriteMs
+        ? []
+        : [`the leader took no write for ${longestGapMs} ms, though it was away for ${leaderAwayMs} ms only`],
+  };
+}
+
 /** A machine loses power, and its disk something with it. */
 const damaged = (node: NodeName, what: string, damage: (store: string) => void): LoadFault => ({
   name: `nats store of ${node} ${what}`,
@@ -139,11 +213,18 @@ export const loadFaults: readonly LoadFault[] = [
   ...nodeNames.flatMap((node) => parts.map((part) => killed(node, part))),
   ...bothParts.map(killedOnBoth),
   ...nodeNames.flatMap((node) => parts.map((part) => paused(node, part))),
+  ...nodeNames.map(powerLost),
   powerCut,
+  powerBack('node-a', { 'node-a': 'Leader', 'node-b': 'off' }),
+  powerBack('node-b', { 'node-a': 'off', 'node-b': 'LeaderRX' }),
+  rollingRestart(),
+  ...nodeNames.map(diskFull),
   ...nodeNames.flatMap((node) => [-5, 5].map((hours) => steppedClock(node, hours))),
   ...(['node-b', 'node-a'] as const).flatMap((node) => [
     damaged(node, 'wiped', wipe),
     rolledBack(node),
     damaged(node, 'truncated', (store) => truncate(store, 0.6)),
   ]),
+  powerBackWithoutDisk('node-b', 'never-joined'),
+  powerBackWithoutDisk('node-a', 'unverified-log'),
 ];

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { InformerAnswer, LoadAnswer } from './client-protocol.ts';
 import { type LoadFault, loadFaults } from './load-faults.ts';
 import { type NodeName, nodeNames } from './network.ts';
+import type { StateChange } from './node-client.ts';
 import { judgeData } from './run-row.ts';
 import { recordsPrefix, type Site } from './site.ts';
 import { withSite } from './with-site.ts';
@@ -13,7 +14,8 @@ const healLimitMs = 90_000;
 interface LoadResult {
   loads: Record<NodeName, LoadAnswer>;
   informers: Record<NodeName, InformerAnswer>;
-  passed: Record<NodeName, string[]>;
+  passed: Record<NodeName, StateChange[]>;
+  faultMs: number;
   toHealMs: number;
   problems: string[];
 }
@@ -26,7 +28,7 @@ interface LoadResult {
 export async function runLoad(wanted: string, keepLogs: boolean): Promise<number> {
   return withSite({ keepLogs }, async (site) => {
     console.log(
-      '| fault | states of node-a | states of node-b | acknowledged | longest gap, s | events / lists of the informers | ms to heal | |',
+      '| fault | states of node-a, at s | states of node-b, at s | acknowledged | longest gap, s | events / lists of the informers | ms to heal | |',
     );
     console.log('|---|---|---|---|---|---|---|---|');
     let wrong = 0;
@@ -52,7 +54,6 @@ export async function runLoad(wanted: string, keepLogs: boolean): Promise<number
 
 /** Makes one fault under load, heals it, and judges. @param index another one for each fault of a site: keys are named by it */
 export async function runFault(site: Site, fault: LoadFault, index: number): Promise<LoadResult> {
-  const startMs = Date.now();
   const problems: string[] = [];
   const noteProblem = (error: Error) => void problems.push(error.message);
   for (const node of nodeNames) {
@@ -61,6 +62,7 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     await client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
   }
   await delay(aroundMs);
+  const faultMs = Date.now();
   const make = async () => fault.make(site);
   await make().catch(noteProblem);
   await delay(fault.lastsMs);
@@ -77,26 +79,37 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     'node-a': await site.machines['node-a'].client.stopInformer(),
     'node-b': await site.machines['node-b'].client.stopInformer(),
   };
-  for (const node of nodeNames)
+  for (const node of nodeNames) {
     problems.push(...informers[node].missed.slice(0, 3).map((each) => `${node} missed ${each}`));
+    problems.push(...loads[node].wentBack.slice(0, 3).map((each) => `${node}: revision ${each}`));
+  }
+  problems.push(...(fault.judge?.(loads) ?? []));
   const written = new Map(nodeNames.flatMap((node) => loads[node].acknowledged));
   await judgeData(site, written).catch(noteProblem);
-  const passed = (node: NodeName) =>
-    site.machines[node].client.changesSince(startMs).map(({ state }) => state as string);
+  const passed = (node: NodeName) => site.machines[node].client.changesSince(faultMs);
+  if (passed('node-b').some(({ state }) => state === 'Leader')) problems.push('node-b was Leader');
   return {
     loads,
     informers,
     passed: { 'node-a': passed('node-a'), 'node-b': passed('node-b') },
+    faultMs,
     toHealMs,
     problems,
   };
 }
 
-function line({ name }: LoadFault, { loads, informers, passed, toHealMs, problems }: LoadResult): string {
+/** The states that a node went through, each with the seconds from the fault on. */
+function pathOf(changes: readonly StateChange[], faultMs: number): string {
+  const steps = changes.map(({ state, atMs }) => `${state} ${((atMs - faultMs) / 1_000).toFixed(1)}`);
+  return steps.join(' > ') || 'unchanged';
+}
+
+function line({ name }: LoadFault, result: LoadResult): string {
+  const { loads, informers, passed, faultMs, toHealMs, problems } = result;
   const both = (of: (load: LoadAnswer) => unknown) => nodeNames.map((node) => of(loads[node])).join(' / ');
   const columns = [
     name,
-    ...nodeNames.map((node) => passed[node].join(' > ') || 'unchanged'),
+    ...nodeNames.map((node) => pathOf(passed[node], faultMs)),
     both(({ acknowledged }) => acknowledged.length),
     both(({ longestGapMs }) => (longestGapMs / 1_000).toFixed(1)),
     nodeNames.map((node) => `${informers[node].events} / ${informers[node].lists}`).join(', '),

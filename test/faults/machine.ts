@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiserverArguments } from '../../cli/cluster/apiserver.ts';
@@ -45,7 +45,7 @@ export class Machine {
   readonly #root: string;
   readonly #store: string;
   #run: ChildProcess | undefined;
-  #poweredOnMs = 0;
+  #startedMs = 0;
   #apiserver: ChildProcess | undefined;
 
   constructor(options: MachineOptions) {
@@ -65,13 +65,34 @@ export class Machine {
     return this.#options.node;
   }
 
-  /** Power comes back: the kernel has a new boot id, the services start, and with them the kube-apiserver. */
+  /** Power comes back: the kernel has a new boot id, and the services start. */
   powerOn(): void {
-    const { node, configFile } = this.#options;
     this.kernel.setBootId(randomUUID());
-    this.#poweredOnMs = Date.now();
     this.kernel.setLoad(0.1);
     this.kernel.setAvailableMemory(80);
+    this.#startServices();
+  }
+
+  /**
+   * Stops `twonode run` with SIGTERM and starts it again, as `systemctl restart` does. Its kube-apiserver stays.
+   * @returns how long its etcd port was away, in milliseconds: from the signal on
+   */
+  async restartServices(): Promise<number> {
+    const startMs = Date.now();
+    const run = this.#run;
+    if (run && this.isOn) {
+      const ended = once(run, 'exit');
+      run.kill('SIGTERM');
+      await ended;
+    }
+    this.#startServices();
+    await this.client.untilServed();
+    return Date.now() - startMs;
+  }
+
+  #startServices(): void {
+    const { node, configFile } = this.#options;
+    this.#startedMs = Date.now();
     this.#run = this.#spawn('node.log', [
       process.execPath,
       program,
@@ -83,9 +104,9 @@ export class Machine {
     ]);
   }
 
-  /** When power last came, in milliseconds since the Unix epoch. */
-  get poweredOnMs(): number {
-    return this.#poweredOnMs;
+  /** When its services were last started, in milliseconds since the Unix epoch. */
+  get startedMs(): number {
+    return this.#startedMs;
   }
 
   /** Whether `twonode run` was started and has not ended. */
@@ -178,6 +199,9 @@ export class Machine {
   close(): void {
     this.client.close();
     this.powerOff();
+    // What is on the store's file system goes with it.
+    const log = join(this.#store, 'nats.log');
+    if (existsSync(log)) cpSync(log, join(this.#root, 'nats.log'));
     // Lazily: what was killed may take a moment to let go of it.
     execFileSync('umount', ['-l', this.#store]);
   }

@@ -73,6 +73,11 @@ export class NodeClient {
     await this.#ask({ call: 'put', key, value });
   }
 
+  /** Resolves when the node's etcd port takes connections. */
+  async untilServed(): Promise<void> {
+    await this.#ask({ call: 'until-served' });
+  }
+
   async list(prefix: string): Promise<StoredKey[]> {
     return (await this.#ask({ call: 'list', prefix })) as StoredKey[];
   }

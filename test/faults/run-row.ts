@@ -128,4 +128,5 @@ export async function judgeData(site: Site, written: Written): Promise<void> {
   if (follower.sha256 !== leader.sha256) {
     throw new Error(`the nodes hold different data at revision ${follower.revision}`);
   }
+  if (follower.hashKv !== leader.hashKv) throw new Error(`HashKV differs at revision ${follower.revision}`);
 }

@@ -140,11 +140,11 @@ export class Site {
       .join(', ');
   }
 
-  /** What a node says, unless that is too old, or from before it lost power. */
+  /** What a node says, unless that is too old, or from before its services were started. */
   fresh(node: NodeName) {
-    const { client, poweredOnMs } = this.machines[node];
+    const { client, startedMs } = this.machines[node];
     const { last } = client;
-    return last && last.atMs > Math.max(poweredOnMs, Date.now() - freshMs) ? last.state : null;
+    return last && last.atMs > Math.max(startedMs, Date.now() - freshMs) ? last.state : null;
   }
 
   /** Ends everything and removes it. @param keepFolder for a look at the logs */
