@@ -47,6 +47,11 @@ export function findingsText(node: string, at: Date, findings: Finding[]): strin
   ].join('\n');
 }
 
+/** @param indent spaces for each level; 0 for all in one line */
+export function findingsJson(node: string, at: Date, findings: Finding[], indent: number): string {
+  return JSON.stringify({ v: 1, node, at: at.toISOString(), findings }, null, indent);
+}
+
 /** What is not well is in capitals, so that it is found at a glance. */
 function verdictWord({ status, severity }: Finding): string {
   if (status === 'ok') return 'ok';

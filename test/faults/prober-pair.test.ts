@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { test } from 'uvu';
@@ -117,17 +118,14 @@ test('a stop after "twonode leave" is for long, and only that one', () =>
     await restarts;
   }));
 
-async function leave(pair: ProberPair): Promise<void> {
+/** The arguments of Node that run a command of `twonode` for node-a. */
+function commandOf(pair: ProberPair, name: string, ...flags: string[]): string[] {
   const program = fileURLToPath(new URL('../../../bin/twonode.js', import.meta.url));
-  const config = join(pair.folder, 'twonode.yaml');
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    program,
-    'leave',
-    '--config',
-    config,
-    '--node',
-    'node-a',
-  ]);
+  return [program, name, '--config', join(pair.folder, 'twonode.yaml'), '--node', 'node-a', ...flags];
+}
+
+async function leave(pair: ProberPair): Promise<void> {
+  const { stdout } = await promisify(execFile)(process.execPath, commandOf(pair, 'leave'));
   assert.is(stdout, 'stop node-a now: node-b will not wait for it to come back\n');
 }
 
@@ -181,6 +179,63 @@ test('the status endpoint has every signal', () =>
       'local.storage',
       'northsouth.gateway',
     ]);
+  }));
+
+/** What `twonode probe --json` prints of a look. */
+interface Look {
+  node: string;
+  findings: { check: string; status: string; reason: string; how: string; advice: string }[];
+}
+
+const lookedAt = [
+  'local.nic',
+  'local.storage',
+  'local.cpu',
+  'local.memory',
+  'northsouth.gateway',
+  'eastwest.beat',
+];
+
+test('twonode probe --once looks at everything and ends; its status is the verdict', () =>
+  withPair(loopback4, async (pair, gateway) => {
+    const run = (...flags: string[]) =>
+      promisify(execFile)(process.execPath, commandOf(pair, 'probe', '--once', ...flags)).then(
+        ({ stdout }) => ({ stdout, code: 0 }),
+        ({ stdout, code }: { stdout: string; code: number }) => ({ stdout, code }),
+      );
+    const well = JSON.parse((await run('--json')).stdout) as Look;
+    assert.is(well.node, 'node-a');
+    assert.equal(
+      well.findings.map(({ check }) => check),
+      lookedAt,
+    );
+    assert.is(well.findings.at(-1)?.status, 'ok', 'what the running prober hears');
+    gateway.close();
+    const { stdout, code } = await run();
+    assert.is(code, 2);
+    assert.match(stdout, /^node-a at .*\n\nCHECK +VERDICT +HOW +FOUND\nlocal\.nic +ok +\/sys/);
+    assert.match(
+      stdout,
+      /northsouth\.gateway +FAILED +TCP connect .*ECONNREFUSED\)\n +-> check the uplink, the switch and the router\n/,
+    );
+  }));
+
+test('twonode probe looks again and again, and ends at Ctrl-C with the verdict of its last look', () =>
+  withPair(loopback4, async (pair, gateway) => {
+    const child = spawn(process.execPath, commandOf(pair, 'probe', '--json'), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const looks = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const status = async () => {
+      const { findings } = JSON.parse((await looks.next()).value) as Look;
+      return findings.find(({ check }) => check === 'northsouth.gateway')?.status;
+    };
+    assert.is(await status(), 'ok');
+    gateway.close();
+    assert.is(await status(), 'failed');
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    assert.equal(await ended, [2, null]);
   }));
 
 test.run();

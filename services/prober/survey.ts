@@ -6,8 +6,9 @@ import { nodePaths } from '../../shared/paths.ts';
 import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { probesOf } from './catalog.ts';
-import { type Finding, findingsText, verdictOf } from './findings.ts';
+import type { Finding } from './findings.ts';
 import { type Probe, probeKey } from './probe.ts';
+import { lacksOf } from './rights.ts';
 import { runProbe } from './schedule.ts';
 import { faultOf, unknown, type Verdict } from './verdict.ts';
 
@@ -15,37 +16,50 @@ import { faultOf, unknown, type Verdict } from './verdict.ts';
 const askLimitMs = 1_000;
 
 /**
- * Runs every probe of a node here and now, once, side by side. The beat is the exception: only one process can listen on
- * its port, and a beat sent from here would tell the peer that this node's prober lives. So the running prober is asked.
- * @returns what to print, and the exit status: 0 all well, 1 warnings, 2 a fatal failure, 3 something fatal is unknown
- * @throws RangeError when the configuration has no such node
+ * Runs every probe of a node here and now, side by side. The beat is the exception: only one process can listen on its
+ * port, and a beat sent from here would tell the peer that this node's prober lives. So the running prober is asked.
  */
-export async function probeOnce(
-  config: TwoNodeConfiguration,
-  node: string,
-  { json }: { json: boolean },
-): Promise<{ text: string; exitCode: number }> {
-  const beat = await askForBeat(config, node);
-  const peerApi = z.string().nullable().catch(null).parse(beat.value.peer_api);
-  const probes = probesOf(config, node, () => (beat.status === 'ok' ? peerApi : null));
-  const findings = [...(await Promise.all(probes.map(find))), beatFinding(config, node, beat)];
-  const exitCode = verdictOf(findings);
-  if (!json) return { text: findingsText(node, new Date(), findings), exitCode };
-  return { text: JSON.stringify({ v: 1, node, at: new Date().toISOString(), findings }, null, 2), exitCode };
+export class Survey {
+  readonly #config: TwoNodeConfiguration;
+  readonly #node: string;
+  readonly #probes: Probe[];
+  /** By check; asked once, since what a process lacks does not change while it runs. */
+  #lacks: Promise<Map<string, string>> | null = null;
+  #peerApi: string | null = null;
+
+  /** @throws RangeError when the configuration has no such node */
+  constructor(config: TwoNodeConfiguration, node: string) {
+    this.#config = config;
+    this.#node = node;
+    this.#probes = probesOf(config, node, () => this.#peerApi);
+  }
+
+  /** One round: a finding for each check. */
+  async run(): Promise<Finding[]> {
+    this.#lacks ??= lacksOf(this.#probes).then(
+      (lacks) => new Map(lacks.map(({ check, lacks: what }) => [check, what])),
+    );
+    const lacks = await this.#lacks;
+    const beat = await askForBeat(this.#config, this.#node);
+    this.#peerApi =
+      beat.status === 'ok' ? z.string().nullable().catch(null).parse(beat.value.peer_api) : null;
+    const found = await Promise.all(this.#probes.map((probe) => find(probe, lacks)));
+    return [...found, beatFinding(this.#config, this.#node, beat)];
+  }
 }
 
-async function find(probe: Probe): Promise<Finding> {
+async function find(probe: Probe, lacks: Map<string, string>): Promise<Finding> {
   const { how, advice, severity } = probe;
-  const lacks = (await probe.lacks?.()) ?? null;
+  const check = probeKey(probe);
   const { verdict, durationMs } = await new Promise<{ verdict: Verdict; durationMs: number }>((resolve) => {
     void runProbe(probe, resolve);
   });
   return {
-    check: probeKey(probe),
+    check,
     how,
     advice,
     severity,
-    lacks,
+    lacks: lacks.get(check) ?? null,
     durationMs: Math.round(durationMs),
     ...verdict,
   };
