@@ -14,7 +14,7 @@ import { lacksForEcho } from './probes/icmp.ts';
 import { judgeMemory, readMemory } from './probes/memory.ts';
 import { probeNic } from './probes/nic.ts';
 import { type PeerSaysApi, probePeerApi } from './probes/peer-api.ts';
-import { judgeStorage, readStorage } from './probes/storage.ts';
+import { judgeStorage, StorageProbe } from './probes/storage.ts';
 import { probeTcp } from './probes/tcp.ts';
 import { probeTestPoint } from './probes/test-point.ts';
 import { probeVnic } from './probes/vnic.ts';
@@ -101,6 +101,7 @@ function serviceChecks(config: TwoNodeConfiguration, node: string): Entry[] {
   const { ports } = nodePair(config, node).self;
   const url = api.url ?? `https://127.0.0.1:${ports.api}/readyz`;
   const folder = nodePaths(config, node).nats;
+  const store = new StorageProbe(folder, storage.timeout);
   return [
     {
       area: 'local',
@@ -125,7 +126,7 @@ function serviceChecks(config: TwoNodeConfiguration, node: string): Entry[] {
       how: `free space of and a write to ${folder}`,
       advice: 'free space on this file system; if it is read-only, look for disk errors: dmesg',
       lacks: () => lacksPermission(folder, 'write'),
-      run: async () => judgeStorage(await readStorage(folder, storage.timeout), storage),
+      run: async () => judgeStorage(await store.read(), storage),
     },
   ];
 }

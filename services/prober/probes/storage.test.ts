@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { judgeStorage, readStorage, type StorageReading } from './storage.ts';
+import { judgeStorage, StorageProbe, type StorageReading } from './storage.ts';
 
 const limits = { warningFreePercent: 15, failedFreePercent: 3, warningWriteTime: 1_000 };
 const healthy: StorageReading = {
@@ -45,10 +47,27 @@ for (const [what, change, status, reason] of cases) {
 
 test('the reading of a folder that is not there yet', async () => {
   const root = mkdtempSync(join(tmpdir(), 'twonode-storage-'));
-  const reading = await readStorage(join(root, 'nats'), 2_000);
+  const reading = await new StorageProbe(join(root, 'nats'), 2_000).read();
   assert.is(reading.writeFault, '');
   assert.ok(reading.blocks.total > 0);
   rmSync(root, { recursive: true });
+});
+
+test('a write that hangs is not begun a second time, and leaves the threads of the pool to others', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'twonode-storage-'));
+  const file = join(folder, '.twonode-probe');
+  // Who opens a FIFO to write waits in the kernel until someone reads.
+  execFileSync('mkfifo', [file]);
+  const probe = new StorageProbe(folder, 20);
+  for (let run = 0; run < 8; run++) assert.is((await probe.read()).writeFault, 'timeout');
+  assert.equal(await readdir(folder), ['.twonode-probe']);
+  const reader = await open(file, 'r');
+  // It ends with what a FIFO cannot do: fsync.
+  let fault = 'timeout';
+  while (fault === 'timeout') fault = (await probe.read()).writeFault;
+  assert.is(fault, 'EINVAL');
+  await reader.close();
+  rmSync(folder, { recursive: true });
 });
 
 test.run();

@@ -21,20 +21,36 @@ export interface StorageLimits {
   warningWriteTime: number;
 }
 
-/**
- * Reads the free space of the folder of the NATS store, and how long a small write with fsync takes there. The folder is
- * made when it is missing: the prober may start before nats-server.
- */
-export async function readStorage(folder: string, writeTimeoutMs: number): Promise<StorageReading> {
-  const write = await withLimit(timeWrite(join(folder, '.twonode-probe'), folder), writeTimeoutMs);
-  const stats = await statfs(folder);
-  return {
-    folder,
-    blocks: { total: stats.blocks, available: stats.bavail },
-    inodes: { total: stats.files, available: stats.ffree },
-    blockBytes: stats.bsize,
-    ...write,
-  };
+/** Looks at the file system of the NATS store. */
+export class StorageProbe {
+  readonly #folder: string;
+  readonly #writeTimeoutMs: number;
+  #write: Promise<WriteOutcome> | null = null;
+
+  constructor(folder: string, writeTimeoutMs: number) {
+    this.#folder = folder;
+    this.#writeTimeoutMs = writeTimeoutMs;
+  }
+
+  /**
+   * Reads the free space, and how long a small write with fsync takes. The folder is made when it is missing: the prober may
+   * start before nats-server. A write that hangs is waited for, and none is begun beside it: each holds one of the few
+   * threads of the pool, which other probes need.
+   */
+  async read(): Promise<StorageReading> {
+    this.#write ??= timeWrite(join(this.#folder, '.twonode-probe'), this.#folder).finally(() => {
+      this.#write = null;
+    });
+    const write = await withLimit(this.#write, this.#writeTimeoutMs);
+    const stats = await statfs(this.#folder);
+    return {
+      folder: this.#folder,
+      blocks: { total: stats.blocks, available: stats.bavail },
+      inodes: { total: stats.files, available: stats.ffree },
+      blockBytes: stats.bsize,
+      ...write,
+    };
+  }
 }
 
 type WriteOutcome = Pick<StorageReading, 'writeMs' | 'writeFault'>;
