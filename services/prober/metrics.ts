@@ -53,7 +53,10 @@ export class ProberMetrics {
   }
 }
 
-/** What the probes measured: each number in a signal's `value`, under the name and in the unit that it has there. */
+/**
+ * What the probes measured: each number in a signal's `value`, under the name and in the unit that it has there. One of several
+ * interfaces is named before its numbers: `eth0.5.carrier_changes`.
+ */
 function addValues(registry: Registry, current: () => Measured[]): void {
   new Gauge({
     name: 'twonode_probe_value',
@@ -63,12 +66,25 @@ function addValues(registry: Registry, current: () => Measured[]): void {
     collect() {
       this.reset();
       for (const { area, check, value } of current()) {
-        for (const [name, measured] of Object.entries(value)) {
-          if (typeof measured === 'number') this.set({ area, check, name }, measured);
-        }
+        for (const [name, measured] of numbersIn(value)) this.set({ area, check, name }, measured);
       }
     },
   });
+}
+
+function* numbersIn(value: object, path = ''): Generator<[name: string, measured: number]> {
+  for (const [key, item] of Object.entries(value) as [string, unknown][]) {
+    if (typeof item === 'number') yield [path + key, item];
+    else if (Array.isArray(item)) yield* numbersOfInterfaces(item);
+    else if (typeof item === 'object' && item !== null) yield* numbersIn(item, `${path}${key}.`);
+  }
+}
+
+function* numbersOfInterfaces(items: unknown[]): Generator<[name: string, measured: number]> {
+  for (const item of items) {
+    if (typeof item !== 'object' || item === null || !('interface' in item)) continue;
+    yield* numbersIn(item, `${item.interface}.`);
+  }
 }
 
 /** Time between two looks at the event loop's lag, in milliseconds. */
