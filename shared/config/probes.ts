@@ -68,11 +68,11 @@ export const probesSchema = z.strictObject({
         .default('local')
         .describe('what lost carrier means: local = this NIC failed; joint = the switch lost power'),
       ...check({
-        interval: '250ms',
+        interval: '500ms',
         timeout: '1s',
         severity: 'fatal',
         failureThreshold: 1,
-        successThreshold: 4,
+        successThreshold: 3,
       }),
     })
     .prefault({}),
@@ -83,11 +83,11 @@ export const probesSchema = z.strictObject({
         .default([])
         .describe('vNICs, VLANs and virtual functions to watch'),
       ...check({
-        interval: '250ms',
+        interval: '500ms',
         timeout: '1s',
         severity: 'fatal',
         failureThreshold: 1,
-        successThreshold: 4,
+        successThreshold: 3,
       }),
     })
     .prefault({}),
@@ -214,7 +214,7 @@ export const probesSchema = z.strictObject({
     .prefault({}),
   beat: z
     .strictObject({
-      interval: duration(10, 1_000).prefault('25ms').describe('time between two beats'),
+      interval: duration(10, 1_000).prefault('40ms').describe('time between two beats'),
       suspectAfter: duration(50, 60_000)
         .prefault('300ms')
         .describe('silence after which the peer is suspect'),

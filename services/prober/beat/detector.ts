@@ -35,9 +35,9 @@ export interface Detector {
 }
 
 /** Beats' worth of time that is processed after a pause before judging. */
-const ticksAfterPause = 8;
+const ticksAfterPause = 5;
 /** A tick that comes later than this many intervals is a pause of this process. */
-const pauseIntervals = 4;
+const pauseIntervals = 3;
 /** A link that went down more than once within this time flaps. */
 const flapMemoryMs = 60_000;
 /** A flapping link's window is at most 2^3 = 8 times as long. */
@@ -80,7 +80,7 @@ export function tick(detector: Detector, settings: DetectorSettings, nowMs: numb
   const lateness = Math.max(0, nowMs - detector.lastTickMs - settings.interval);
   const paused = lateness > pauseIntervals * settings.interval;
   const pausedMs = detector.pausedMs + (paused ? lateness : 0);
-  // A hold that runs is not begun anew: a process that is always late judges every eighth tick, not never.
+  // A hold that runs is not begun anew: a process that is always late judges every fifth tick, not never.
   const hold = paused && detector.holdTicks === 0 ? ticksAfterPause : detector.holdTicks;
   const holdTicks = Math.max(0, hold - 1);
   const ticked = { ...detector, lastTickMs: nowMs, pausedMs, holdTicks };

@@ -9,7 +9,7 @@ import { BeatLink, type LinkIdentity, type LinkVerdict } from './link.ts';
 const seed = Number(process.env.TWONODE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`TWONODE_TEST_SEED=${seed}`);
 
-const settings = { interval: 25, suspectAfter: 300, downAfter: 800, upWindow: 2_000 };
+const settings = { interval: 40, suspectAfter: 300, downAfter: 800, upWindow: 2_000 };
 
 /** Mulberry32: a small generator whose whole state is its seed. */
 function randomOf(start: number): () => number {

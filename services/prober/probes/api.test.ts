@@ -8,7 +8,7 @@ import { judgePeerApi } from './peer-api.ts';
 
 const answer = (status: number, body = ''): HttpReading => ({ answered: true, status, body, durationMs: 1 });
 const refused: HttpReading = { answered: false, timedOut: false, fault: 'ECONNREFUSED', durationMs: 1 };
-const silent: HttpReading = { answered: false, timedOut: true, fault: 'ABORT_ERR', durationMs: 2000 };
+const silent: HttpReading = { answered: false, timedOut: true, fault: 'timeout', durationMs: 2000 };
 const notReady =
   '[+]ping ok\n[-]etcd failed: reason withheld\n[-]informer-sync failed: reason withheld\nreadyz check failed\n';
 

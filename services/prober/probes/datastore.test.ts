@@ -37,7 +37,7 @@ const cases: [string, HttpReading, string, string][] = [
   ],
   [
     'paused',
-    { answered: false, timedOut: true, fault: 'ABORT_ERR', durationMs: 1 },
+    { answered: false, timedOut: true, fault: 'timeout', durationMs: 1 },
     'failed',
     'nats-server does not answer',
   ],

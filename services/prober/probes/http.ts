@@ -24,10 +24,15 @@ export function readHttp(url: string, timeoutMs: number): Promise<HttpReading> {
   const started = performance.now();
   const durationMs = () => performance.now() - started;
   return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(timeoutMs);
+    let timedOut = false;
+    const limit = setTimeout(() => {
+      timedOut = true;
+      request.destroy(new Error('timeout'));
+    }, timeoutMs);
     const unanswered = (error: Error) => {
+      clearTimeout(limit);
       const fault = (error as NodeJS.ErrnoException).code ?? error.message;
-      resolve({ answered: false, timedOut: signal.aborted, fault, durationMs: durationMs() });
+      resolve({ answered: false, timedOut, fault, durationMs: durationMs() });
     };
     const onResponse = (response: IncomingMessage) => {
       const chunks: Buffer[] = [];
@@ -38,13 +43,14 @@ export function readHttp(url: string, timeoutMs: number): Promise<HttpReading> {
         size += chunk.length;
       });
       response.on('end', () => {
+        clearTimeout(limit);
         const body = Buffer.concat(chunks).toString('utf8', 0, bodyLimit);
         resolve({ answered: true, status: response.statusCode ?? 0, body, durationMs: durationMs() });
       });
     };
     const request = url.startsWith('https:')
-      ? httpsGet(url, { agent: tls, signal }, onResponse)
-      : httpGet(url, { agent: plain, signal }, onResponse);
+      ? httpsGet(url, { agent: tls }, onResponse)
+      : httpGet(url, { agent: plain }, onResponse);
     request.on('error', unanswered);
   });
 }
