@@ -14,7 +14,8 @@ import { ProberSite } from '../faults/prober-site.ts';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
-    warm: { type: 'string', default: '30' },
+    // V8 compiles what runs often for a minute or two.
+    warm: { type: 'string', default: '120' },
     interfaces: { type: 'string', default: '0' },
   },
 });
@@ -54,7 +55,9 @@ function usageOf(pid: number): Usage {
   return { user: user / 100, system: system / 100, ended: (endedUser + endedSystem) / 100 };
 }
 
-/** What no beat of a Node can cost less than: a timer, a datagram out, a datagram in, each 25 ms. */
+/** What no beat of a Node can cost less than: a timer, a datagram out, a datagram in, at each interval of the beats. */
+const beatMs = 40;
+
 function startBare(): ChildProcess {
   const script = `
     const socket = require('node:dgram').createSocket({
@@ -65,46 +68,68 @@ function startBare(): ChildProcess {
     socket.on('message', sent);
     socket.bind(0, '127.0.0.1', () => {
       const { port } = socket.address();
-      setInterval(() => socket.send(Buffer.alloc(400), port, '127.0.0.1', sent), 25);
+      setInterval(() => socket.send(Buffer.alloc(400), port, '127.0.0.1', sent), ${beatMs});
     });`;
   return spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
 }
 
-async function measure(site: ProberSite, barePid: number): Promise<void> {
-  const seconds = Number(values.seconds);
-  const pid = site.pid('node-a', 'prober');
-  const children = childrenOf(pid);
-  const bareBefore = usageOf(barePid);
-  const before = {
+/** All that is measured of a node, as it is now. */
+interface Reading {
+  usage: Usage;
+  threads: Map<string, number>;
+  children: { name: string; pid: number; usage: Usage }[];
+}
+
+function read(pid: number, children = childrenOf(pid)): Reading {
+  return {
     usage: usageOf(pid),
     threads: threadTimes(pid),
-    children: children.map((child) => usageOf(child.pid)),
+    children: children.map((child) => ({ ...child, usage: usageOf(child.pid) })),
   };
-  await delay(seconds * 1000);
-  const usage = usageOf(pid);
-  const bareAfter = usageOf(barePid);
-  const share = (spent: number) => `${((spent / seconds) * 100).toFixed(2)} %`.padStart(7);
-  const own = usage.user + usage.system - before.usage.user - before.usage.system;
-  console.log(
-    `${share(own)}  the prober (user ${share(usage.user - before.usage.user)}, system ${share(usage.system - before.usage.system)})`,
-  );
-  for (const [task, nanoseconds] of threadTimes(pid)) {
+}
+
+const seconds = Number(values.seconds);
+
+/** CPU seconds as a share of one core. */
+function share(spent: number): string {
+  return `${((spent / seconds) * 100).toFixed(2)} %`.padStart(7);
+}
+
+function print(pid: number, before: Reading, after: Reading): void {
+  const user = after.usage.user - before.usage.user;
+  const system = after.usage.system - before.usage.system;
+  console.log(`${share(user + system)}  the prober (user ${share(user)}, system ${share(system)})`);
+  for (const [task, nanoseconds] of after.threads) {
     const spent = (nanoseconds - (before.threads.get(task) ?? 0)) / 1e9;
-    if (spent / seconds > 0.0005)
-      console.log(`${share(spent)}    thread ${task}${task === String(pid) ? ' (main)' : ''}`);
+    if (spent / seconds < 0.0005) continue;
+    console.log(`${share(spent)}    thread ${task}${task === String(pid) ? ' (main)' : ''}`);
   }
-  let programs = usage.ended - before.usage.ended;
-  children.forEach((child, index) => {
-    const now = usageOf(child.pid);
-    const then = before.children[index];
-    const spent = now.user + now.system - (then ? then.user + then.system : 0);
+  const ended = after.usage.ended - before.usage.ended;
+  let programs = ended;
+  after.children.forEach(({ name, usage: now }, index) => {
+    const then = before.children[index]?.usage ?? { user: 0, system: 0 };
+    const spent = now.user + now.system - then.user - then.system;
     programs += spent;
-    console.log(`${share(spent)}  ${child.name}`);
+    console.log(`${share(spent)}  ${name}`);
   });
-  console.log(`${share(usage.ended - before.usage.ended)}  programs that ended`);
-  console.log(`${share(own + programs)}  of one core in all, over ${seconds} s`);
+  console.log(`${share(ended)}  programs that ended`);
+  console.log(`${share(user + system + programs)}  of one core in all, over ${seconds} s`);
+}
+
+async function measure(site: ProberSite, barePid: number): Promise<void> {
+  const bareBefore = usageOf(barePid);
+  const nodes = nodeNames.map((node) => {
+    const pid = site.pid(node, 'prober');
+    return { node, pid, before: read(pid) };
+  });
+  await delay(seconds * 1000);
+  for (const { node, pid, before } of nodes) {
+    console.log(`${node}:`);
+    print(pid, before, read(pid, before.children));
+  }
+  const bareAfter = usageOf(barePid);
   const bare = bareAfter.user + bareAfter.system - bareBefore.user - bareBefore.system;
-  console.log(`${share(bare)}  a bare Node with 40 datagrams a second, for comparison`);
+  console.log(`${share(bare)}  a bare Node with ${1_000 / beatMs} datagrams a second, for comparison`);
 }
 
 const site = await ProberSite.build();
@@ -116,7 +141,7 @@ try {
   await site.start();
   await delay(Number(values.warm) * 1000);
   console.log(
-    `${nodeNames[0]}, ${values.interfaces} interfaces beside it, load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}:`,
+    `${values.interfaces} interfaces beside it, load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}`,
   );
   await measure(site, bare.pid ?? 0);
 } finally {

@@ -6,9 +6,10 @@ import { latestMs, type Word, wordSchema } from './word.ts';
  * word as JSON in UTF-8. The pulse differs from beat to beat, the word rarely: both sides make and read it once, and not 40
  * times a second. The source address means nothing (a relay or NAT may stand between): who holds the secret is the peer.
  */
-const magic = Buffer.from('TNB2', 'latin1');
+const magic = Buffer.from('TNB2', 'latin1').readUInt32BE();
+const macAt = 4;
 const macBytes = 16;
-const pulseAt = magic.length + macBytes;
+const pulseAt = macAt + macBytes;
 const pulseBytes = 4 * 8;
 const wordAt = pulseAt + pulseBytes;
 
@@ -45,12 +46,13 @@ export class BeatEncoder {
   encode({ seq, sentMs, heardSeq, heardAgeMs }: Pulse, word: Word): Buffer {
     const bytes = this.#bytesOf(word);
     const datagram = Buffer.allocUnsafe(wordAt + bytes.length);
-    magic.copy(datagram);
-    [seq, sentMs, heardSeq, heardAgeMs].forEach((number, index) => {
-      datagram.writeDoubleBE(number, pulseAt + index * 8);
-    });
+    datagram.writeUInt32BE(magic);
+    datagram.writeDoubleBE(seq, pulseAt);
+    datagram.writeDoubleBE(sentMs, pulseAt + 8);
+    datagram.writeDoubleBE(heardSeq, pulseAt + 16);
+    datagram.writeDoubleBE(heardAgeMs, pulseAt + 24);
     bytes.copy(datagram, wordAt);
-    mac(datagram.subarray(pulseAt), this.#key).copy(datagram, magic.length, 0, macBytes);
+    mac(datagram.subarray(pulseAt), this.#key).copy(datagram, macAt, 0, macBytes);
     return datagram;
   }
 
@@ -80,23 +82,26 @@ export class BeatDecoder {
   decode(datagram: Uint8Array): DecodedBeat {
     const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
     if (bytes.length <= wordAt || bytes.length > datagramLimit) return malformed;
-    if (!bytes.subarray(0, magic.length).equals(magic)) return malformed;
+    if (bytes.readUInt32BE() !== magic) return malformed;
     const expected = mac(bytes.subarray(pulseAt), this.#key).subarray(0, macBytes);
-    if (!timingSafeEqual(bytes.subarray(magic.length, pulseAt), expected)) {
+    if (!timingSafeEqual(bytes.subarray(macAt, pulseAt), expected)) {
       return { ok: false, error: 'forged' };
     }
     const pulse = readPulse(bytes);
-    const word = pulse && this.#wordOf(bytes.subarray(wordAt));
+    const word = pulse && this.#wordIn(bytes);
     return pulse && word ? { ok: true, beat: { pulse, word } } : malformed;
   }
 
-  #wordOf(bytes: Buffer): Word | null {
-    if (this.#last?.bytes.equals(bytes)) return this.#last.word;
+  #wordIn(datagram: Buffer): Word | null {
+    if (this.#last && datagram.compare(this.#last.bytes, 0, this.#last.bytes.length, wordAt) === 0) {
+      return this.#last.word;
+    }
+    // A copy: what came in may lie in a buffer that is used again.
+    const bytes = Buffer.from(datagram.subarray(wordAt));
     try {
       const parsed = wordSchema.safeParse(JSON.parse(bytes.toString('utf8')));
       if (!parsed.success) return null;
-      // A copy: what came in may lie in a buffer that is used again.
-      this.#last = { bytes: Buffer.from(bytes), word: parsed.data };
+      this.#last = { bytes, word: parsed.data };
       return parsed.data;
     } catch {
       return null;

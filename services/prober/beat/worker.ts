@@ -72,10 +72,10 @@ function reportFault(now: string | null): void {
   post({ kind: 'socket', fault });
 }
 
-function send(done?: () => void): void {
+function send(now: Instant, done: () => void): void {
   // A send fails while the link has no route: the peer's silence says the same, and the next beat tries again.
-  if (socket) socket.send(link.next(instant()), peer.port, peer.address, () => done?.());
-  else done?.();
+  if (socket) socket.send(link.next(now), peer.port, peer.address, done);
+  else done();
 }
 
 /**
@@ -87,14 +87,17 @@ function take(datagram: Buffer): void {
   const admitted = link.receive(datagram, now);
   if (!admitted || leaving || now.nowMs - lastBeatMs < interval / 2) return;
   beating.refresh();
-  beat();
+  beat(now);
 }
 
-function beat(): void {
-  const { nowMs } = instant();
+/** Sent, or not: nothing follows. */
+function sent(): void {}
+
+function beat(now: Instant): void {
+  const { nowMs } = now;
   lastBeatMs = nowMs;
   if (word.state !== null && nowMs > stateUntilMs) say({ ...nothingToSay, api: word.api });
-  send();
+  send(now, sent);
   link.tick(nowMs);
   report(nowMs);
 }
@@ -134,7 +137,7 @@ function say(next: OwnWord): void {
 }
 
 function farewell(left: number): void {
-  send(() => {
+  send(instant(), () => {
     if (left > 1) setTimeout(farewell, farewellSpacing, left - 1);
     else process.exit(0);
   });
@@ -159,5 +162,5 @@ function obey(message: ToBeatThread): void {
 }
 
 open();
-const beating = setInterval(beat, interval);
+const beating = setInterval(() => beat(instant()), interval);
 parentPort?.on('message', obey);
