@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { tellsPressure } from './kernel-files.ts';
@@ -12,6 +13,8 @@ const possible = namespacesArePossible();
 if (!possible) console.log('skipped: network namespaces need root and iproute2');
 
 const macvlan = 'mv0';
+/** The interface of k3s' flannel. */
+const flannel = 'flannel.1';
 const faults = suite<{ site: ProberSite }>('prober in network namespaces');
 const fault = possible ? faults : faults.skip;
 
@@ -19,13 +22,19 @@ faults.before(async (context) => {
   if (!possible) return;
   context.site = await ProberSite.build({
     probes: {
+      // Not found in time by the poll: what is found of the NIC, the push has found.
+      nic: { interface: 'eth0', interval: '1m', successThreshold: 1 },
       vnic: { interfaces: [vnic, macvlan] },
       // Shorter than the defaults only where one would wait for the next run, and for the healing.
       storage: { interval: '500ms' },
       beat: { upWindow: '500ms' },
     },
+    cniInterfaces: [flannel],
   });
-  for (const node of nodeNames) addMacvlan(context.site, node);
+  for (const node of nodeNames) {
+    addMacvlan(context.site, node);
+    addFlannel(context.site, node);
+  }
   await context.site.start();
 });
 
@@ -37,6 +46,12 @@ faults.after(async ({ site }) => {
 function addMacvlan({ network }: ProberSite, node: NodeName): void {
   network.ip(node, 'link', 'add', 'link', 'eth0', 'name', macvlan, 'type', 'macvlan', 'mode', 'bridge');
   network.ip(node, 'link', 'set', macvlan, 'up');
+}
+
+/** A stand-in: few kernels of test machines have VXLAN. */
+function addFlannel({ network }: ProberSite, node: NodeName): void {
+  network.ip(node, 'link', 'add', flannel, 'type', 'veth', 'peer', 'name', 'flannel-peer');
+  for (const name of [flannel, 'flannel-peer']) network.ip(node, 'link', 'set', name, 'up');
 }
 
 interface Expected {
@@ -84,7 +99,10 @@ fault('administratively down', ({ site }) =>
   happens(
     site,
     () => site.network.disableNic('node-a'),
-    [{ ...nicDown, reason: 'eth0: administratively down' }],
+    [
+      { ...nicDown, reason: 'eth0: administratively down' },
+      { ...nicDown, check: 'local.vnic', reason: new RegExp(`^${macvlan}: `) },
+    ],
     () => site.network.enableNic('node-a'),
   ),
 );
@@ -115,6 +133,23 @@ fault('a vNIC deleted', ({ site }) =>
       },
     ],
     () => site.network.addVnic('node-b'),
+  ),
+);
+
+fault('the interface of the CNI deleted', ({ site }) =>
+  happens(
+    site,
+    () => site.network.ip('node-b', 'link', 'del', flannel),
+    [
+      {
+        node: 'node-b',
+        check: 'local.cni',
+        status: 'failed',
+        reason: `CNI: ${flannel}: no such interface`,
+        limitMs: 4_000,
+      },
+    ],
+    () => addFlannel(site, 'node-b'),
   ),
 );
 
@@ -304,6 +339,80 @@ for (const [what, make, status, reason] of fillings) {
     ),
   );
 }
+
+fault('the disk of the store hangs: every other probe goes on', async ({ site }) => {
+  const file = join(site.store('node-a'), '.twonode-probe');
+  const configuration = join(site.cniFolder('node-a'), '10-site.conflist');
+  await happens(
+    site,
+    () => {
+      rmSync(file);
+      // Who opens a FIFO to write waits in the kernel until someone reads.
+      site.run('node-a', 'mkfifo', file);
+    },
+    [
+      {
+        node: 'node-a',
+        check: 'local.storage',
+        status: 'failed',
+        reason: /: a small write does not come back$/,
+        limitMs: 4_000,
+      },
+    ],
+    async () => {
+      // As many looks at the disk as the pool has threads, and then one that needs a thread.
+      await delay(10_000);
+      const found = site.verdicts.next('node-a', 'local.cni', 'failed', 6_000);
+      rmSync(configuration);
+      assert.match((await found).reason, /holds no configuration$/);
+      writeFileSync(configuration, '{}');
+      const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+      rmSync(file);
+      closeSync(reader);
+    },
+  );
+});
+
+/** Links to the programs of node-b that a prober may have, in a folder that is to be its path. */
+function onlyPrograms(site: ProberSite, name: string, programs: string[]): string {
+  const folder = join(site.folder, name);
+  mkdirSync(folder);
+  for (const program of programs) {
+    site.run('node-b', 'sh', '-c', `ln -s "$(command -v ${program})" ${folder}/${program}`);
+  }
+  return folder;
+}
+
+fault('without "ip" the poll finds a deleted vNIC', async ({ site }) => {
+  await site.kill('node-b', 'prober');
+  const path = onlyPrograms(site, 'without-ip', ['ping', 'setpriv']);
+  const lacks = site.verdicts.next('node-b', 'local.vnic', 'lacks');
+  const measured = site.verdicts.next('node-b', 'local.vnic', 'ok');
+  site.startProber('node-b', ['env', `PATH=${path}`]);
+  assert.is(
+    (await lacks).reason,
+    'the program "ip" (package iproute2); changes of interfaces are seen at the next poll only',
+  );
+  await measured;
+  await happens(
+    site,
+    () => site.network.removeVnic('node-b'),
+    [
+      {
+        node: 'node-b',
+        check: 'local.vnic',
+        status: 'failed',
+        reason: `${vnic}: no such interface`,
+        limitMs: 1_000,
+      },
+    ],
+    () => site.network.addVnic('node-b'),
+  );
+  await site.kill('node-b', 'prober');
+  const again = site.verdicts.next('node-b', 'local.vnic', 'ok');
+  site.startProber('node-b');
+  await again;
+});
 
 fault(
   'without any capability: said at the start, and enough where the kernel allows echoes',

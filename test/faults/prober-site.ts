@@ -29,6 +29,8 @@ export interface ProberSiteOptions {
   family?: 4 | 6;
   /** Settings that differ from the usual ones, by probe. */
   probes?: Record<string, object>;
+  /** Interfaces of the CNI; who names them makes them. */
+  cniInterfaces?: string[];
 }
 
 /**
@@ -44,14 +46,15 @@ export class ProberSite {
   readonly #certificate: CertificateFiles;
   readonly #processes = new Map<string, ChildProcess>();
 
-  private constructor(network: Network, natsServer: string, { family = 4, probes = {} }: ProberSiteOptions) {
+  private constructor(network: Network, natsServer: string, options: ProberSiteOptions) {
+    const { family = 4, probes = {}, cniInterfaces = [] } = options;
     this.network = network;
     this.#natsServer = natsServer;
     if (family === 6) network.useIPv6();
     this.kernels = { 'node-a': this.#makeNode('node-a'), 'node-b': this.#makeNode('node-b') };
     this.#certificate = new TestAuthority(this.folder, 'ca').issue('api');
     writeFileSync(join(this.folder, 'cluster.key'), clusterKey);
-    writeFileSync(this.configFile, stringify(configuration(this.folder, family, probes)));
+    writeFileSync(this.configFile, stringify(configuration(this.folder, family, cniInterfaces, probes)));
   }
 
   static async build(options: ProberSiteOptions = {}): Promise<ProberSite> {
@@ -179,7 +182,12 @@ authorization { users: [ {user: twonode, password: "${password}"} ] }
 `;
 }
 
-function configuration(folder: string, family: 4 | 6, probes: Record<string, object>): object {
+function configuration(
+  folder: string,
+  family: 4 | 6,
+  cniInterfaces: string[],
+  probes: Record<string, object>,
+): object {
   const at = family === 6 ? addresses6 : addresses;
   return {
     apiVersion: 'twonode.dev/v1alpha1',
@@ -193,7 +201,7 @@ function configuration(folder: string, family: 4 | 6, probes: Record<string, obj
     probes: {
       nic: { interface: 'eth0' },
       vnic: { interfaces: [vnic] },
-      cni: { configDir: join(folder, '{node}', 'cni'), interfaces: [] },
+      cni: { configDir: join(folder, '{node}', 'cni'), interfaces: cniInterfaces },
       northSouth: [
         { name: 'gateway' },
         { name: 'wan', address: family === 6 ? at.gateway : wanAddress },

@@ -3,8 +3,8 @@ import { latestMs, type Word, wordSchema } from './word.ts';
 
 /**
  * A beat on the wire: `TNB2`, 16 bytes of HMAC-SHA256 over all that follows, the pulse as four big-endian doubles, then the
- * word as JSON in UTF-8. The pulse differs from beat to beat, the word rarely: both sides make and read it once, and not 40
- * times a second. The source address means nothing (a relay or NAT may stand between): who holds the secret is the peer.
+ * word as JSON in UTF-8. The pulse differs from beat to beat, the word rarely: both sides make and read it once, and not with
+ * each beat. The source address means nothing (a relay or NAT may stand between): who holds the secret is the peer.
  */
 const magic = Buffer.from('TNB2', 'latin1').readUInt32BE();
 const macAt = 4;
