@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { encodeRecord, formatVersion } from '../../services/shim/log/record.ts';
-import { createLogStream, findLogStreams } from '../../services/shim/log/stream.ts';
+import { createLogStream, findLogStreams, giveUp } from '../../services/shim/log/stream.ts';
 import { streamBytesMax } from '../../services/shim/quota.ts';
 import { logStream, overlayStream } from '../../shared/nats-server/names.ts';
 import { subjects } from '../../shared/subjects.ts';
@@ -115,6 +115,25 @@ test('a forwarded write that a cut overtook ends when the state says alone, and 
   await assertEqual(pair);
 });
 
+test('a forwarded write whose answer was lost with its own nats-server does not wait for it', async ({
+  pair,
+}) => {
+  const { follower, link, servers } = pair;
+  follower.suppose('Follower');
+  link.set(true);
+  const ended = follower.put('/unanswered', 'x').then(
+    () => 'done',
+    (error: Error) => error.message,
+  );
+  const startedMs = performance.now();
+  process.kill(servers.follower.pid ?? 0, 'SIGKILL');
+  assert.is(await ended, 'etcdserver: request timed out, possibly due to connection lost');
+  assert.ok(performance.now() - startedMs < 1_000, 'it did not wait for its own limit');
+  link.set(false);
+  follower.suppose(null);
+  await assertEqual(pair);
+});
+
 test('a leader whose store is full counts as one that cannot be reached, until it has room again', async ({
   pair,
 }) => {
@@ -218,8 +237,15 @@ test('a mirror with a hole is copied anew beside the old one, which is removed t
   const { state } = await manager.streams.info(mirror);
   // What a mirror looks like after NATS passed over a record: nothing but its number is left.
   await manager.streams.deleteMessage(mirror, state.last_seq - 3);
+  // The leader writes on all the while: what comes does not make it whole.
+  let writing = true;
+  const written = (async () => {
+    for (let i = 0; writing; i++) await leader.put('/after-hole', `${i}`);
+  })();
   await follower.restart();
-  await leader.put('/after-hole', 'x');
+  await follower.follows();
+  writing = false;
+  await written;
   await assertEqual(pair);
   const [copy = '', ...others] = await findLogStreams(manager);
   assert.is.not(copy, mirror);
@@ -242,6 +268,8 @@ async function spoilMirror({ servers }: NodePair): Promise<string> {
   await manager.streams.delete(name);
   await manager.streams.add({ name, subjects: [subjects.logRecords] });
   for (const record of [...records, spoilt]) await connection.request(subjects.logRecords, record);
+  // With that subject it would be the log of a node that led.
+  await giveUp(manager, name);
   await connection.close();
   return `record ${state.last_seq} of ${name}`;
 }

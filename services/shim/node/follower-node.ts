@@ -45,6 +45,8 @@ interface FoldOptions {
   noFurther?: boolean;
   /** Give up when the link goes down. */
   whileLinked?: boolean;
+  /** Give up when it is not whole at that sequence: nothing that may make it whole is waited for. */
+  wholeAtOnce?: boolean;
 }
 
 /**
@@ -127,7 +129,7 @@ export class FollowerNode implements ShimNode {
     node.#lostRecords = sequence < context.verifiedPoint.reached();
     if (sequence > 0) {
       try {
-        await node.#serveMirror(sequence, mirrors.served);
+        await node.#serveMirror(sequence, mirrors.served, { wholeAtOnce: true });
         node.#verified = await node.#isVerifiedPointThere();
       } catch (error) {
         // This node's own nats-server does not answer: what was written alone may be there, and must not be forgotten.
@@ -148,9 +150,9 @@ export class FollowerNode implements ShimNode {
    * Serves what a copy of the log holds, up to `last` at least; where there is an overlay, up to its base and the overlay on top.
    * @throws Error when the copy is not whole
    */
-  async #serveMirror(last: number, stream: string): Promise<void> {
+  async #serveMirror(last: number, stream: string, how: Partial<FoldOptions> = {}): Promise<void> {
     const overlay = await findOverlay(this.#context.connection);
-    await this.#serveUpTo(overlay?.baseSequence ?? last, { stream, noFurther: overlay !== null });
+    await this.#serveUpTo(overlay?.baseSequence ?? last, { ...how, stream, noFurther: overlay !== null });
     if (overlay) await this.#begin(() => this.#openOverlay(overlay.baseSequence));
   }
 
@@ -479,8 +481,8 @@ export class FollowerNode implements ShimNode {
 
   /**
    * Folds the mirror anew, up to a sequence at least, until it is whole.
-   * @throws Error when a record cannot be read, when it makes no progress, when the link goes down (`whileLinked`), or when
-   * there is no mirror
+   * @throws Error when a record cannot be read, when it makes no progress, when it is not whole (in time, or `wholeAtOnce`), when
+   * the link goes down (`whileLinked`), or when there is no mirror
    */
   async #foldUpTo(sequence: number, how: FoldOptions): Promise<MirrorFold> {
     let progressMs = performance.now();
@@ -491,7 +493,8 @@ export class FollowerNode implements ShimNode {
     const fold = await this.#replication.openFold(
       {
         applied: (self) => {
-          progressMs = performance.now();
+          // What the leader goes on to write is no progress: it need not ever make a copy with a hole whole.
+          if (self.position.sequence <= sequence) progressMs = performance.now();
           if (this.#replication.isServed(self)) this.#replication.applied();
           else if (isReached(self)) progress.signal();
         },
@@ -514,9 +517,15 @@ export class FollowerNode implements ShimNode {
       if (fault) throw fault;
       if (gapAt !== null) return this.#foldUpTo(Math.max(sequence, gapAt), { ...how, from: gapAt });
       const isCutOff = how.whileLinked && !this.#replication.linkWorks;
-      if (isCutOff || performance.now() - progressMs > foldProgressLimitMs) {
+      const isThere = fold.position.sequence >= sequence;
+      if (isCutOff || (isThere && how.wholeAtOnce) || performance.now() - progressMs > foldProgressLimitMs) {
         fold.stop();
-        throw new Error(`the mirror stays at record ${fold.position.sequence} of ${sequence}`);
+        const { sequence: at } = fold.position;
+        throw new Error(
+          isThere
+            ? `the mirror is not whole at record ${at}`
+            : `the mirror stays at record ${at} of ${sequence}`,
+        );
       }
       await progress.waitStep(tickMs, Number.POSITIVE_INFINITY);
     }

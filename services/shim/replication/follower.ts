@@ -1,4 +1,4 @@
-import type { JetStreamManager, Msg, NatsConnection, Subscription } from 'nats';
+import { Events, type JetStreamManager, type Msg, type NatsConnection, type Subscription } from 'nats';
 import type { Logger } from '../../../shared/logger.ts';
 import { decodeMessage } from '../../../shared/messages.ts';
 import type { NodeState } from '../../../shared/node.ts';
@@ -163,7 +163,16 @@ export class FollowerReplication {
         },
       }),
     );
+    void this.#abandonOnDisconnect();
     void this.#pingLoop();
+  }
+
+  /** The answer to what was passed on went to a connection that is gone: none will come. */
+  async #abandonOnDisconnect(): Promise<void> {
+    for await (const { type } of this.#options.connection.status()) {
+      if (this.#stopped) return;
+      if (type === Events.Disconnect) this.abandonForwards();
+    }
   }
 
   stop(): void {
@@ -540,7 +549,7 @@ export class FollowerReplication {
     });
   }
 
-  /** This node goes on alone: no forwarded write waits any longer for the leader. Its outcome is not known. */
+  /** No forwarded write waits any longer for the leader, as when this node goes on alone. Its outcome is not known. */
   abandonForwards(): void {
     for (const abandon of this.#forwards) abandon();
     this.#forwards.clear();
