@@ -5,7 +5,7 @@ import { nodePaths } from '../../shared/paths.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import { isLoopback } from './loopback.ts';
 import type { Probe } from './probe.ts';
-import { probeApi } from './probes/api.ts';
+import { probeApi, readyzUrl } from './probes/api.ts';
 import { judgeCni, readCni } from './probes/cni.ts';
 import { judgeCpu, readCpu } from './probes/cpu.ts';
 import { probeDatastore } from './probes/datastore.ts';
@@ -99,7 +99,7 @@ function interfaceChecks({ probes }: TwoNodeConfiguration, node: string): Entry[
 function serviceChecks(config: TwoNodeConfiguration, node: string): Entry[] {
   const { api, datastore, storage } = config.probes;
   const { ports } = nodePair(config, node).self;
-  const url = api.url ?? `https://127.0.0.1:${ports.api}/readyz`;
+  const url = api.url ?? readyzUrl('127.0.0.1', ports.api);
   const folder = nodePaths(config, node).nats;
   const store = new StorageProbe(folder, storage.timeout);
   return [
@@ -108,7 +108,7 @@ function serviceChecks(config: TwoNodeConfiguration, node: string): Entry[] {
       check: 'api',
       settings: api,
       how: `GET ${url}`,
-      advice: `see the log of kube-apiserver; curl -k "${url}?verbose"`,
+      advice: `see the log of kube-apiserver; curl -k "https://127.0.0.1:${ports.api}/readyz?verbose"`,
       run: () => probeApi(url, api.timeout),
     },
     {
@@ -161,7 +161,7 @@ function eastWestChecks(config: TwoNodeConfiguration, node: string, peerSaysApi:
   const { peerApi, peerIcmp } = config.probes;
   const { peer } = nodePair(config, node);
   const host = isIPv6(peer.address) ? `[${peer.address}]` : peer.address;
-  const url = `https://${host}:${peer.ports.api}/readyz`;
+  const url = readyzUrl(host, peer.ports.api);
   const entries: Entry[] = [
     {
       area: 'eastwest',

@@ -126,7 +126,9 @@ export const probesSchema = z.strictObject({
       url: z
         .url()
         .optional()
-        .describe('readiness of the own kube-apiserver; default: https://127.0.0.1:<ports.api>/readyz'),
+        .describe(
+          'readiness of the own kube-apiserver; default: https://127.0.0.1:<ports.api>/readyz, without its checks of etcd',
+        ),
       ...check({
         interval: '1s',
         timeout: '2s',

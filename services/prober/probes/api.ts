@@ -2,6 +2,15 @@ import { failed, ok, unknown, type Verdict } from '../verdict.ts';
 import { type HttpReading, readHttp } from './http.ts';
 
 /**
+ * Where a kube-apiserver says whether it is ready. Its checks of etcd are left out: they wait for the leader while the link
+ * stalls, and whether the datastore serves is for the shim to say.
+ * @param host an IPv6 address in brackets
+ */
+export function readyzUrl(host: string, port: number): string {
+  return `https://${host}:${port}/readyz?exclude=etcd&exclude=etcd-readiness`;
+}
+
+/**
  * Judges the answer to GET /readyz of a kube-apiserver. Anonymous callers may read it by default (ClusterRole
  * `system:public-info-viewer`). 401 is the answer of one that takes no anonymous callers, as k3s': it answers, that must do.
  * 403 says nothing: an apiserver that starts for the first time answers so until its roles are written, and is not ready.
