@@ -15,38 +15,40 @@ interface Cut {
   toFollower: number;
 }
 
-/**
- * Cuts the link `count` times and prints how long it took, in milliseconds.
- * @param restSeconds the link is well for so long before each cut: below a minute it counts as flapping, and the way back is
- * damped for longer
- */
-export async function runCuts(count: number, restSeconds: number, keepLogs: boolean): Promise<void> {
-  const cuts = await withSite({ keepLogs }, async (site) => {
-    const all: Cut[] = [];
-    for (let i = 0; i < count; i++) {
-      await delay(restSeconds * 1_000);
-      all.push(await oneCut(site, i));
-    }
-    return all;
-  });
-  console.log(`| ${count} cuts of the link | p50 ms | p99 ms | max ms |\n|---|---|---|---|`);
-  const print = (name: string, values: number[]) => {
-    const sorted = [...values].sort((one, other) => one - other);
-    const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
-    console.log(`| ${name} | ${at(0.5)} | ${at(0.99)} | ${sorted.at(-1)} |`);
-  };
-  print(
-    'from the silence to LeaderRX',
-    cuts.map(({ toState }) => toState),
-  );
-  print(
-    'from the silence to the first restricted write',
-    cuts.map(({ toWrite }) => toWrite),
-  );
-  print(
-    'from the mended link to Follower',
-    cuts.map(({ toFollower }) => toFollower),
-  );
+/** How the link is cut. */
+export interface CutsOptions {
+  count: number;
+  /** The link is well for so long before each cut: below a minute it counts as flapping, and the way back is damped for longer. */
+  restSeconds: number;
+  /** So many sites at once share the cuts. */
+  sites: number;
+}
+
+/** Cuts the link `count` times and prints how long it took, in milliseconds. */
+export async function runCuts({ count, restSeconds, sites }: CutsOptions, keepLogs: boolean): Promise<void> {
+  const shares = Array.from({ length: sites }, (_, at) => Math.floor((count + at) / sites));
+  const onOneSite = (share: number, at: number) =>
+    withSite({ keepLogs }, async (site) => {
+      const all: Cut[] = [];
+      // Sites that are cut at the same moment would measure each other.
+      await delay((restSeconds * 1_000 * at) / sites);
+      for (let i = 0; i < share; i++) {
+        await delay(restSeconds * 1_000);
+        all.push(await oneCut(site, i));
+      }
+      return all;
+    });
+  const cuts = (await Promise.all(shares.map(onOneSite))).flat();
+  console.log(`| ${cuts.length} cuts of the link | p50 ms | p99 ms | max ms |\n|---|---|---|---|`);
+  printTimes('from the silence to LeaderRX', cuts, ({ toState }) => toState);
+  printTimes('from the silence to the first restricted write', cuts, ({ toWrite }) => toWrite);
+  printTimes('from the mended link to Follower', cuts, ({ toFollower }) => toFollower);
+}
+
+function printTimes(name: string, cuts: readonly Cut[], time: (cut: Cut) => number): void {
+  const sorted = cuts.map(time).sort((one, other) => one - other);
+  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+  console.log(`| ${name} | ${at(0.5)} | ${at(0.99)} | ${sorted.at(-1)} |`);
 }
 
 async function oneCut(site: Site, index: number): Promise<Cut> {

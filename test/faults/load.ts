@@ -83,15 +83,18 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     problems.push(...informers[node].missed.slice(0, 3).map((each) => `${node} missed ${each}`));
     problems.push(...loads[node].wentBack.slice(0, 3).map((each) => `${node}: revision ${each}`));
   }
-  problems.push(...(fault.judge?.(loads) ?? []));
   const written = new Map(nodeNames.flatMap((node) => loads[node].acknowledged));
   await judgeData(site, written).catch(noteProblem);
-  const passed = (node: NodeName) => site.machines[node].client.changesSince(faultMs);
-  if (passed('node-b').some(({ state }) => state === 'Leader')) problems.push('node-b was Leader');
+  const passed = {
+    'node-a': site.machines['node-a'].client.changesSince(faultMs),
+    'node-b': site.machines['node-b'].client.changesSince(faultMs),
+  };
+  problems.push(...(fault.judge?.({ loads, passed }) ?? []));
+  if (passed['node-b'].some(({ state }) => state === 'Leader')) problems.push('node-b was Leader');
   return {
     loads,
     informers,
-    passed: { 'node-a': passed('node-a'), 'node-b': passed('node-b') },
+    passed,
     faultMs,
     toHealMs,
     problems,

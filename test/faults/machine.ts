@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -177,6 +177,12 @@ export class Machine {
       .split(/\s+/)
       .map(Number) ?? [0, 0];
     execFileSync('fallocate', ['-l', String(Math.floor((size ?? 0) * part - (used ?? 0))), this.#filling]);
+  }
+
+  /** Fills it to the last byte, whatever else is written there meanwhile. */
+  fillStoreToTheEnd(): void {
+    const { status } = spawnSync('sh', ['-c', 'cat /dev/zero > "$1"', 'sh', this.#filling]);
+    if (status === 0) throw new Error('the store took all');
   }
 
   emptyStore(): void {

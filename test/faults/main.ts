@@ -9,7 +9,8 @@ import { rowNames, runTable } from './table.ts';
 //   npm run faults                        every row of the condition table
 //   npm run faults -- --row NAME          one row, or several
 //   npm run faults -- load [TEXT]         faults under load; only those with TEXT in their name
-//   npm run faults -- cuts [N [SECONDS]]  figures of N cuts of the link (50), with so much time (3 s) between two
+//   npm run faults -- cuts [N [SECONDS [SITES]]]  figures of N cuts of the link (50), with so much time (3 s) between two, on SITES
+//                                         sites at once (1)
 //   npm run faults -- alarms [MIN [PERCENT]]  false alarms in 10 minutes with 30 % of the packets lost
 //   npm run faults -- figures             lag of the mirror, and writes beside a two-member etcd
 // With --keep the folder with the nodes' logs stays.
@@ -22,7 +23,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-async function run(what = 'table', argument = '', second = ''): Promise<number> {
+async function run(what = 'table', argument = '', second = '', third = ''): Promise<number> {
   switch (what) {
     case 'table': {
       const unknown = values.row.find((name) => !rowNames.includes(name));
@@ -32,7 +33,10 @@ async function run(what = 'table', argument = '', second = ''): Promise<number> 
     case 'load':
       return runLoad(argument, values.keep);
     case 'cuts':
-      await runCuts(Number(argument || 50), Number(second || 3), values.keep);
+      await runCuts(
+        { count: Number(argument || 50), restSeconds: Number(second || 3), sites: Number(third || 1) },
+        values.keep,
+      );
       return 0;
     case 'alarms':
       return runFalseAlarms(Number(argument || 10), Number(second || 30), values.keep);

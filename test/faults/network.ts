@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 /**
  * The network of a site: two nodes and a gateway, each in a network namespace of its own with one NIC, on a bridge in a fourth
- * namespace, which is the switch. Names hold this process' id, so that runs do not meet; {@link Network.close} removes all.
+ * namespace, which is the switch. Names hold this process' id and a number, so that sites do not meet; {@link Network.close} removes all.
  */
 
 export type NodeName = 'node-a' | 'node-b';
@@ -23,6 +23,8 @@ const plugged: readonly Plugged[] = ['node-a', 'node-b', 'gateway'];
 const places: readonly Place[] = ['switch', ...plugged];
 
 export class Network {
+  static #count = 0;
+  readonly #number = Network.#count++;
   readonly #made: Place[] = [];
 
   constructor() {
@@ -50,7 +52,7 @@ export class Network {
   }
 
   namespace(place: Place): string {
-    return `twonode-${process.pid}-${place}`;
+    return `twonode-${process.pid}-${this.#number}-${place}`;
   }
 
   /** Runs `ip` with these arguments inside a namespace. */
@@ -94,11 +96,36 @@ export class Network {
     }
   }
 
+  /** The switch's port of a node passes nothing on, in neither direction, while the carrier stays. */
+  killUplink(node: NodeName): void {
+    this.#setPortState(node, 'disabled');
+  }
+
+  reviveUplink(node: NodeName): void {
+    this.#setPortState(node, 'forwarding');
+  }
+
+  #setPortState(node: NodeName, state: 'disabled' | 'forwarding'): void {
+    const number = state === 'disabled' ? '0' : '3';
+    run('bridge', '-n', this.namespace('switch'), 'link', 'set', 'dev', port(node), 'state', number);
+  }
+
   /** Drops what a node gets from there, at random; with probability 1 all of it. */
   lose(node: NodeName, from: keyof typeof senders, probability: number): void {
     const random = ['-m', 'statistic', '--mode', 'random', '--probability', String(probability)];
     const rule = ['INPUT', '-s', senders[from], ...(probability < 1 ? random : []), '-j', 'DROP'];
     run('ip', 'netns', 'exec', this.namespace(node), 'iptables', '-w', '-A', ...rule);
+  }
+
+  /** Drops all of the TCP link between the nats-servers, in both directions; beats and all else pass. {@link loseNothing} ends it. */
+  stallLog(leafPort: number): void {
+    for (const [node, side] of [
+      ['node-a', '--dport'],
+      ['node-b', '--sport'],
+    ] as const) {
+      const rule = ['INPUT', '-p', 'tcp', side, String(leafPort), '-j', 'DROP'];
+      run('ip', 'netns', 'exec', this.namespace(node), 'iptables', '-w', '-A', ...rule);
+    }
   }
 
   /** How many packets a node's rules have dropped so far. */

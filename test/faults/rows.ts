@@ -138,6 +138,17 @@ function after(row: Row): (site: Site) => Promise<void> {
   };
 }
 
+/** To its node a dead uplink looks like a joint failure, to the peer like a dead node. */
+function uplinkDead(node: NodeName, role: string, expected: ExpectedStates): Row {
+  return {
+    name: `uplink-${role}`,
+    condition: `uplink dead behind a live carrier, ${role}`,
+    make: ({ network }) => network.killUplink(node),
+    heal: ({ network }) => network.reviveUplink(node),
+    states: expected,
+  };
+}
+
 const leaderOff = nodeFailure('node-a', 'leader', states('off', 'LeaderRX'));
 
 const furtherFailures: Row[] = [
@@ -216,6 +227,8 @@ const usual: Chapter = {
     leaderOff,
     nodeFailure('node-b', 'follower', states('Leader', 'off')),
     ...furtherFailures,
+    uplinkDead('node-a', 'leader', states('LeaderRX', 'LeaderRX')),
+    uplinkDead('node-b', 'follower', states('Leader', 'LeaderRX')),
     eastWestAlone,
     northSouthAlone('node-a', 'leader'),
     northSouthAlone('node-b', 'follower'),
@@ -250,7 +263,7 @@ const usual: Chapter = {
     ...localFailure(
       'storage-none',
       'not one byte of storage left',
-      ({ machines }, node) => machines[node].fillStore(1),
+      ({ machines }, node) => machines[node].fillStoreToTheEnd(),
       ({ machines }, node) => machines[node].emptyStore(),
     ),
   ],
@@ -276,4 +289,24 @@ const carrierLossIsJoint: Chapter = {
   ],
 };
 
-export const chapters: readonly Chapter[] = [usual, carrierLossIsJoint];
+/** What is worth a warning elsewhere counts here, and the other way round. */
+const otherSeverities: Chapter = {
+  probes: { memory: { severity: 'fatal' }, cni: { severity: 'warning' } },
+  rows: [
+    ...localFailure(
+      'memory-fatal',
+      'memory pressure, with severity fatal',
+      ({ machines }, node) => machines[node].kernel.setAvailableMemory(2),
+      ({ machines }, node) => machines[node].kernel.setAvailableMemory(80),
+    ),
+    ...warningOnly(
+      'cni-warning',
+      'CNI failure (configuration gone), with severity warning',
+      'CNI',
+      (machine) => machine.removeCni(),
+      (machine) => machine.restoreCni(),
+    ),
+  ],
+};
+
+export const chapters: readonly Chapter[] = [usual, carrierLossIsJoint, otherSeverities];

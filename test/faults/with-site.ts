@@ -1,5 +1,14 @@
 import { Site } from './site.ts';
 
+/** The sites in use, to be removed also when somebody interrupts the run. */
+const open = new Set<Site>();
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
+async function interrupted(): Promise<void> {
+  await Promise.all([...open].map((site) => site.close()));
+  process.exit(1);
+}
+
 /**
  * Starts a site, uses it, and removes it, also when the use fails or somebody interrupts it.
  * @param options.probes see {@link Site.build}
@@ -10,16 +19,14 @@ export async function withSite<T>(
   use: (site: Site) => Promise<T>,
 ): Promise<T> {
   const site = await Site.build(options.probes);
-  const interrupted = async () => {
-    await site.close();
-    process.exit(1);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
+  if (open.size === 0) for (const signal of signals) process.once(signal, interrupted);
+  open.add(site);
   try {
     await site.start();
     return await use(site);
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted);
+    open.delete(site);
+    if (open.size === 0) for (const signal of signals) process.off(signal, interrupted);
     await site.close({ keepFolder: options.keepLogs });
     if (options.keepLogs) console.log(`the logs are in ${site.folder}`);
   }
