@@ -158,6 +158,102 @@ same('requests that are no messages', async (client, record) => {
   await record(client.call('KV/Unknown', Buffer.alloc(0)));
   await record(client.call('Nothing/At', Buffer.alloc(0)));
   await record(client.range({ key: 'x', limit: -1 }));
+  const cut = Buffer.of(0x0a, 5, 1);
+  await record(client.call('KV/Range', cut));
+  await record(client.call('KV/Put', cut));
+  await record(client.call('KV/Range', Buffer.of(0x08, 5)));
+  await record(client.call('KV/Range', Buffer.alloc(12, 0xff)));
+  const watch = client.watch();
+  watch.write(cut);
+  await record(watch.next());
+});
+
+same('a list of numbers that is not packed', async (client, record) => {
+  const watch = client.watch();
+  // Key "u", and both filters each on its own.
+  const create = Buffer.of(0x0a, 1, 0x75, 0x28, 0, 0x28, 1);
+  watch.write(Buffer.of(0x0a, create.length, ...create));
+  await record(watch.next());
+  await client.put({ key: 'u', value: 'filtered' });
+  watch.send({ progressRequest: {} });
+  await record(watch.next());
+  watch.cancel();
+});
+
+same('a question about progress without a watcher has no answer', async (client, record) => {
+  const watch = client.watch();
+  watch.send({ progressRequest: {} });
+  watch.create({ key: 'p' });
+  await record(watch.next());
+  watch.send({ progressRequest: {} });
+  await record(watch.next());
+  watch.cancel();
+});
+
+same('watch ids that were given back, and far ones', async (client, record) => {
+  const watch = client.watch();
+  for (const watchId of [3, 0, 0, 3, 0, 0, 2 ** 40]) {
+    watch.create({ key: 'i', watchId });
+    await record(watch.next());
+  }
+  for (const watchId of [3, 0]) {
+    watch.send({ cancelRequest: { watchId } });
+    await record(watch.next());
+    watch.create({ key: 'i', watchId });
+    await record(watch.next());
+  }
+  watch.cancel();
+});
+
+same('watches and reads at the compact revision, where a key was deleted', async (client, record) => {
+  for (const value of ['1', '2']) await client.put({ key: 't1', value });
+  const deleted = (await client.deleteRange({ key: 't1' })).header?.revision ?? 0;
+  await client.put({ key: 't2', value: '1' });
+  await client.compact(deleted, true);
+  await record(client.range({ key: 't', rangeEnd: 'u', revision: deleted }));
+  const watch = client.watch();
+  for (const prevKv of [false, true]) {
+    for (const startRevision of [deleted - 1, deleted, deleted + 1]) {
+      watch.create({ key: 't', rangeEnd: 'u', startRevision, prevKv });
+      await record(watch.next());
+      await record(watch.next());
+    }
+  }
+  watch.cancel();
+});
+
+same('leases with ids of every sign, and keys that change theirs', async (client, record) => {
+  const keysOf = (id: bigint) =>
+    client
+      .call('Lease/LeaseTimeToLive', leaseTimeToLiveRequest.encode({ id, keys: true }))
+      .then((bytes) => leaseTimeToLiveResponse.decode(bytes))
+      .then(({ grantedTtl, keys }) => ({ grantedTtl, keys: keys.sort() }));
+  for (const id of [-5n, 1n, 2n ** 62n, -(2n ** 63n)]) {
+    await record(client.leaseGrant(100, id));
+    await record(client.put({ key: `lease${id}`, value: 'v', lease: id }));
+    await record(client.range({ key: `lease${id}` }));
+    await record(client.keepAliveOnce(id));
+    await record(keysOf(id));
+    await record(client.leaseRevoke(id));
+    await record(client.leaseRevoke(id));
+    await record(client.keepAliveOnce(id));
+    await record(client.range({ key: `lease${id}` }));
+  }
+  for (const id of [10n, 11n]) await client.leaseGrant(100, id);
+  for (const lease of [10n, 11n, 0n, 10n]) {
+    await client.put({ key: 'moved', value: 'v', lease });
+    await record(keysOf(10n));
+    await record(keysOf(11n));
+  }
+  await record(client.leaseRevoke(11n));
+  await record(client.range({ key: 'moved' }));
+  for (const key of ['moved/b', 'moved/a', 'moved/c']) await client.put({ key, value: 'v', lease: 10n });
+  const watch = client.watch();
+  watch.create({ key: 'moved', rangeEnd: 'movee', prevKv: true });
+  await watch.next();
+  await client.leaseRevoke(10n);
+  await record(watch.next());
+  watch.cancel();
 });
 
 test.run();

@@ -90,6 +90,21 @@ same('compares of every target and result', async (client, record) => {
   }
 });
 
+same(
+  'compares of targets and results that etcd does not know, of ranges and of absent keys',
+  async (client, record) => {
+    await client.put({ key: 'o/1', value: 'v' });
+    for (const result of [0, 1, 2, 3, 4, 9]) {
+      for (const target of [0, 1, 2, 3, 4, 5, 9]) {
+        for (const key of ['o/1', 'o/none']) {
+          for (const rangeEnd of ['', '\0', 'o', 'o0'])
+            await record(client.txn({ compare: [compare({ result, target, key, rangeEnd })] }));
+        }
+      }
+    }
+  },
+);
+
 same('transactions: branches, many ops, reads of own writes, nesting', async (client, record) => {
   const put = (key: string, value: string) => op({ requestPut: putOf(key, value) });
   const get = (key: string, part = {}) => op({ requestRange: range(key, part) });
@@ -130,6 +145,7 @@ same('transactions that are refused', async (client, record) => {
   await record(
     client.txn({ success: [put('q/ok'), op({ requestRange: range('q', { revision: 999_999 }) })] }),
   );
+  await record(client.txn({ success: [op({ requestRange: range('q', { revision: -2 }) })] }));
   await record(client.range({ key: 'q/ok' }));
   const branch = { compare: [], success: [put('q/both')], failure: [put('q/both')] };
   await record(client.txn({ success: [op({ requestTxn: branch })] }));

@@ -46,9 +46,12 @@ export function permissionDenied(text: string): EtcdError {
   return new EtcdError(status.PERMISSION_DENIED, text);
 }
 
-/** A request that is not well-formed. */
+/** A request that is not well-formed, with the texts of grpc-go: for a single message, and for one of a stream. */
 export function malformed(what: string): EtcdError {
-  return new EtcdError(status.INVALID_ARGUMENT, `twonode: malformed request: ${what}`);
+  return new EtcdError(status.INTERNAL, `grpc: error unmarshalling request: ${what}`);
+}
+export function malformedInStream(what: string): EtcdError {
+  return new EtcdError(status.INTERNAL, `grpc: failed to unmarshal the received message: ${what}`);
 }
 
 /** A call that etcd has and twonode does not; docs/etcd-api.md says why for each. */

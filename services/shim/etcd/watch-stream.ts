@@ -99,9 +99,10 @@ export class WatchStream implements WatchSink {
 
   /**
    * Answers with watch id -1 when all watchers of the stream have every event up to the revision that it tells; while
-   * one is behind there is no answer, and the client asks again.
+   * one is behind, or where there is none, there is no answer, as with etcd.
    */
   #progressAll(): void {
+    if (this.#watchers.size === 0) return;
     for (const watcher of this.#watchers.values()) if (!watcher.synced) return;
     this.#answer(-1, this.#hub.revision);
   }

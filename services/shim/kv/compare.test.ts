@@ -59,8 +59,8 @@ test('a range holds when each of its keys does; an empty one is an absent key', 
   assert.ok(version(result.equal, 0, 'x', 'z'));
 });
 
-test('a result that etcd does not know never holds', () => {
-  assert.not(compares(storeWith('a'), { result: 9, version: 1 }));
+test('a result that etcd does not know holds, as there', () => {
+  assert.ok(compares(storeWith('a'), { result: 9, version: 1 }));
 });
 
 test.run();

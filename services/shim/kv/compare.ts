@@ -38,7 +38,8 @@ function matches(compare: Compare, version: Version | undefined): boolean {
     case result.notEqual:
       return difference !== 0;
     default:
-      return false;
+      // As in etcd, which knows no such result.
+      return true;
   }
 }
 
@@ -57,6 +58,7 @@ function differenceOf(compare: Compare, version: Version | undefined): number {
       return lease === compare.lease ? 0 : lease > compare.lease ? 1 : -1;
     }
     default:
-      return Number.NaN;
+      // As in etcd, which knows no such target.
+      return 0;
   }
 }

@@ -80,7 +80,8 @@ export class Transaction {
       if (op.requestPut) this.#checkPut(op.requestPut);
       const revision = op.requestRange?.revision ?? 0;
       if (revision > this.#begin) throw etcdErrors.futureRevision();
-      if (revision > 0 && revision < this.#store.compacted) throw etcdErrors.compacted();
+      // Unlike a Range of its own, one in a Txn refuses negative revisions; of a store that was never compacted all but -1.
+      if (revision !== 0 && revision < (this.#store.compacted || -1)) throw etcdErrors.compacted();
     }
     for (const inner of path.inner) this.#checkPath(inner);
   }

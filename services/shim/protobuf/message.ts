@@ -9,6 +9,8 @@ interface FieldType<T> {
   empty(): T;
   isEmpty(value: T): boolean;
   read(reader: Reader, previous: T): T;
+  /** Reads a single value of a list of numbers that is not packed; absent for all other types. */
+  readUnpacked?(reader: Reader, previous: T): T;
   /** Writes the field with its tag (a repeated one several times). */
   write(writer: Writer, tag: number, value: T): void;
 }
@@ -142,6 +144,10 @@ export function repeatedNumbers(number: number): Field<number[]> {
         while (!packed.done) previous.push(packed.varint());
         return previous;
       },
+      readUnpacked: (reader, previous) => {
+        previous.push(reader.varint());
+        return previous;
+      },
       write: (writer, tag, values) => {
         writer.varint(tag);
         writer.nested(() => {
@@ -213,11 +219,15 @@ export function message<F extends Record<string, Field<unknown>>>(fields: F): Co
     for (const name of lists) value[name] = [];
     while (reader.offset < end) {
       const tag = reader.varint();
+      const wireType = tag & 7;
+      if (tag < 8) throw new WireError(`proto: illegal tag 0 (wire type ${tag})`);
       const field = byNumber[Math.floor(tag / 8)];
-      if (!field) reader.skip(tag & 7);
-      else if (field.type.wireType === (tag & 7))
+      if (!field) reader.skip(wireType);
+      else if (field.type.wireType === wireType)
         value[field.name] = field.type.read(reader, value[field.name]);
-      else throw new WireError(`field ${field.name} has the wrong wire type`);
+      else if (wireType === 0 && field.type.readUnpacked)
+        value[field.name] = field.type.readUnpacked(reader, value[field.name]);
+      else throw new WireError(`proto: wrong wireType = ${wireType} for field ${goName(field.name)}`);
     }
     return value as T;
   };
@@ -232,7 +242,7 @@ export function message<F extends Record<string, Field<unknown>>>(fields: F): Co
       const length = reader.varint();
       const outerEnd = reader.end;
       const end = reader.offset + length;
-      if (end > outerEnd) throw new WireError('message is cut off');
+      if (end > outerEnd) throw new WireError('unexpected EOF');
       reader.end = end;
       const value = readFields(reader, end);
       reader.end = outerEnd;
@@ -253,4 +263,9 @@ export function message<F extends Record<string, Field<unknown>>>(fields: F): Co
     },
   };
   return codec;
+}
+
+/** A field's name as it stands in the texts of etcd's errors: `rangeEnd` is `RangeEnd` in Go. */
+function goName(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
 }

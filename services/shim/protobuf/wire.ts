@@ -6,7 +6,7 @@
  * objects in between, which cost more than the rest of a call (docs/performance.md).
  */
 
-/** A message that is not well-formed. */
+/** A message that is not well-formed. Its text is that of etcd's own decoder, since it goes to clients. */
 export class WireError extends Error {
   override name = 'WireError';
 }
@@ -55,7 +55,7 @@ export class Reader {
   }
 
   byte(): number {
-    if (this.offset >= this.end) throw new WireError('message is cut off');
+    if (this.offset >= this.end) throw new WireError('unexpected EOF');
     return this.buffer[this.offset++] as number;
   }
 
@@ -69,7 +69,7 @@ export class Reader {
       if (byte < 0x80) return value;
       scale *= 0x80;
     }
-    throw new WireError('varint is longer than 10 bytes');
+    throw new WireError('proto: integer overflow');
   }
 
   /** An int64 as a number; exact within 2^53. */
@@ -118,11 +118,11 @@ export class Reader {
     else if (wireType === 1) this.#advance(8);
     else if (wireType === 2) this.#advance(this.varint());
     else if (wireType === 5) this.#advance(4);
-    else throw new WireError(`wire type ${wireType} is not known`);
+    else throw new WireError(`proto: illegal wireType ${wireType}`);
   }
 
   #advance(length: number): void {
-    if (length > this.end - this.offset) throw new WireError('message is cut off');
+    if (length > this.end - this.offset) throw new WireError('unexpected EOF');
     this.offset += length;
   }
 

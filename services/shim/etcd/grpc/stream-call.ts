@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { WireError } from '../../protobuf/wire.ts';
+import { malformedInStream } from '../errors.ts';
 import type { Metadata, StreamCall, Streaming } from '../transport.ts';
 import type { Method } from './call-observer.ts';
 import { MessageReader } from './framing.ts';
@@ -81,7 +83,7 @@ class GrpcStreamCall implements StreamCall {
         for (const listener of this.#onMessage) listener(request);
       }
     } catch (error) {
-      this.end(error as Error);
+      this.end(error instanceof WireError ? malformedInStream(error.message) : (error as Error));
     }
   }
 
