@@ -1,5 +1,10 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { TwoNodeConfiguration } from './config/schema.ts';
+
+/** What the shim of `twonode etcd` must remember beside the log: how far it went. */
+export function etcdShimFile(dataDir: string): string {
+  return join(resolve(dataDir), 'shim.json');
+}
 
 /** Where a node keeps its things: all below `dataDir/<node>`, so that two nodes can share one configuration and machine. */
 export function nodePaths(config: TwoNodeConfiguration, node: string) {

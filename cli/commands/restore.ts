@@ -4,7 +4,7 @@ import { nodePair } from '../../shared/config/schema.ts';
 import { UserError } from '../../shared/lifecycle.ts';
 import { createLogger } from '../../shared/logger.ts';
 import { singleNode } from '../../shared/nats-server/names.ts';
-import { nodePaths } from '../../shared/paths.ts';
+import { etcdShimFile, nodePaths } from '../../shared/paths.ts';
 import type { RestoreTarget } from '../backup/restore-store.ts';
 import { configOption, loadNode, type NodeFlags } from '../node-options.ts';
 
@@ -36,6 +36,7 @@ function targetOf({ config: file, node, dataDir }: RestoreFlags): RestoreTarget 
       folder: join(resolve(dataDir), 'nats'),
       domain: singleNode,
       quotaBytes: quotaDefaultBytes,
+      verifiedPoint: etcdShimFile(dataDir),
     };
   }
   if (node === undefined) throw new UserError('which store? give --node NAME, or --data-dir FOLDER');

@@ -9,6 +9,7 @@ import { startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { watchFreeDisk } from '../../shared/nats-server/free-disk-watch.ts';
 import { logStream, singleNode } from '../../shared/nats-server/names.ts';
+import { etcdShimFile } from '../../shared/paths.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { Backend, WriteMethod } from './backend.ts';
@@ -28,6 +29,7 @@ import { newLeaseIds } from './lease/ids.ts';
 import { LocalWrites } from './local-writes.ts';
 import { LogCleaner } from './log/cleaner.ts';
 import { beginEpoch, nextEpoch, openLog, openLogWriter } from './log/owned-log.ts';
+import { LogEnd } from './log-end.ts';
 import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
 import { Quota, streamBytesMax } from './quota.ts';
 import { WatchHub } from './watch/watch-hub.ts';
@@ -122,6 +124,8 @@ export async function openEndpoint(
     logger,
   };
   const log = await openLog(logOptions);
+  const logEnd = new LogEnd(etcdShimFile(options.dataDir), logger);
+  logEnd.check(log.position);
   await log.raiseLimit();
   const epoch = nextEpoch(log.database, log.position);
   const watches = new WatchHub(log.database.store);
@@ -138,6 +142,7 @@ export async function openEndpoint(
     },
   });
   await beginEpoch(commit, log.database, epoch, singleNode);
+  logEnd.follow(() => commit.position);
 
   const memberId = idOf(singleNode);
   const identity = headerIdentity(idOf('twonode'), memberId, epoch.number);
@@ -210,6 +215,7 @@ export async function openEndpoint(
       await server.stop(callsLimitMs);
       cleaner.stop();
       writes.stop(new UserError('stopping'));
+      await logEnd.stop(commit.position);
       await connection.close();
     },
   };

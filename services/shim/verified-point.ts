@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { writeDurably } from '../../shared/durable-file.ts';
+import { writeDurably, writeDurablyMeanwhile } from '../../shared/durable-file.ts';
 import type { LogPosition } from './log/group-commit.ts';
 
 const pointSchema = z.object({
@@ -50,7 +50,17 @@ export class VerifiedPoint {
   save(position: LogPosition): void {
     if (this.#saved?.sequence === position.sequence) return;
     this.#saved = { ...position };
-    const point = { v: 1, boot_id: this.#bootId, sequence: position.sequence, chain: position.chain };
-    writeDurably(this.#file, JSON.stringify(point));
+    writeDurably(this.#file, this.#textOf(position));
+  }
+
+  /** The same without standing still meanwhile. Two calls must not overlap, and {@link save} must not come in between. */
+  async saveMeanwhile(position: LogPosition): Promise<void> {
+    if (this.#saved?.sequence === position.sequence) return;
+    await writeDurablyMeanwhile(this.#file, this.#textOf(position));
+    this.#saved = { ...position };
+  }
+
+  #textOf({ sequence, chain }: LogPosition): string {
+    return JSON.stringify({ v: 1, boot_id: this.#bootId, sequence, chain });
   }
 }

@@ -114,6 +114,7 @@ export class Target {
       `nats://127.0.0.1:${this.#ports.nats}`,
       password,
       String(quotaBytes),
+      this.folder,
     ];
     const child = spawnTethered(process.execPath, args, {
       deathSignal: 'KILL',
