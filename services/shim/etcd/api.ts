@@ -1,7 +1,6 @@
 import type { Backend, WriteMethod } from '../backend.ts';
 import { checkRange, range } from '../kv/range.ts';
-import { rangeResponseBytesMax, writeRangeResponse } from '../kv/responses.ts';
-import { Writer } from '../protobuf/wire.ts';
+import { rangeAnswer } from '../kv/range-answer.ts';
 import { etcdErrors, unimplemented } from './errors.ts';
 import { health } from './health.ts';
 import { headerAt } from './identity.ts';
@@ -49,14 +48,8 @@ function kv(options: ApiOptions): Service {
         if (!request.serializable) await backend.linearizable();
         const { store } = backend.database;
         const result = range(store, request, store.visible);
-        const writer = new Writer(rangeResponseBytesMax(result, request.keysOnly));
-        writeRangeResponse(
-          writer,
-          { identity: backend.identity, revision: result.revision },
-          result,
-          request.keysOnly,
-        );
-        return writer.finish();
+        const header = { identity: backend.identity, revision: result.revision };
+        return rangeAnswer(header, result, request.keysOnly);
       },
       Put: writing(options, 'Put'),
       DeleteRange: writing(options, 'DeleteRange'),
@@ -68,8 +61,8 @@ function kv(options: ApiOptions): Service {
 }
 
 /** A call that goes to where writes go, within the limits of size and time. */
-function writing({ backend, maxRequestBytes, requestTimeoutMs }: ApiOptions, method: WriteMethod): Unary {
-  return (request) => {
+function writing({ backend, maxRequestBytes, requestTimeoutMs }: ApiOptions, method: WriteMethod) {
+  return (request: Buffer): Promise<Uint8Array> => {
     if (request.length > maxRequestBytes) throw etcdErrors.requestTooLarge();
     return withTimeout(backend.write(method, request), requestTimeoutMs);
   };
@@ -116,11 +109,10 @@ function lease(options: ApiOptions): Service {
 /** Keep-alives are answered in the order they came. */
 function keepAlive(options: ApiOptions, call: StreamCall): void {
   const renew = writing(options, 'LeaseKeepAlive');
-  const { metadata } = call;
   let queue = Promise.resolve();
   call.onMessage((request) => {
     queue = queue
-      .then(() => renew(request, metadata))
+      .then(() => renew(request))
       .then((response) => call.write(response))
       .catch((error: Error) => call.end(error));
   });

@@ -6,7 +6,15 @@
 /** Looks up what a client sent beside its messages. */
 export type Metadata = (name: string) => string | undefined;
 
-export type Unary = (request: Buffer, metadata: Metadata) => Promise<Uint8Array>;
+/** A message that is put together while it is sent, so that a large one never stands in memory as a whole. */
+export interface LargeMessage {
+  /** In bytes. */
+  readonly length: number;
+  /** Its bytes in order. The next piece is taken when the client's connection has taken the one before. */
+  readonly pieces: Iterable<Uint8Array>;
+}
+
+export type Unary = (request: Buffer, metadata: Metadata) => Promise<Uint8Array | LargeMessage>;
 
 /**
  * A call whose client sends and receives any number of messages. One that sends only one (Snapshot, health Watch) is the

@@ -44,13 +44,6 @@ export interface RangeResult {
   count: number;
 }
 
-/** Bytes that a range's answer takes at most, so that it is written into one buffer that need not grow. */
-export function rangeResponseBytesMax({ versions }: RangeResult, keysOnly: boolean): number {
-  let bytes = 128;
-  for (const version of versions) bytes += 8 + (keysOnly ? 64 + version.entry.key.length : version.length);
-  return bytes;
-}
-
 export function writeRangeResponse(
   writer: Writer,
   header: Header,
@@ -58,14 +51,22 @@ export function writeRangeResponse(
   keysOnly: boolean,
 ): void {
   writeHeader(writer, header);
-  for (const version of result.versions) writeVersion(writer, 0x12, version, keysOnly);
-  if (result.more) {
+  for (const version of result.versions) writeVersion(writer, kvsTag, version, keysOnly);
+  writeRangeEnd(writer, result);
+}
+
+/** The tag of the field `kvs` in a RangeResponse. */
+export const kvsTag = 0x12;
+
+/** What stands behind the keys in a RangeResponse. */
+export function writeRangeEnd(writer: Writer, { more, count }: RangeResult): void {
+  if (more) {
     writer.byte(0x18);
     writer.byte(1);
   }
-  if (result.count) {
+  if (count) {
     writer.byte(0x20);
-    writer.varint(result.count);
+    writer.varint(count);
   }
 }
 

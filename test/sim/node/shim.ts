@@ -117,7 +117,8 @@ export class SimulatedShim {
     if (request.length > this.#world.config.datastore.maxRequestBytes + grpcOverheadBytes)
       throw etcdErrors.requestTooLarge();
     try {
-      return Buffer.from(await handler(request, () => undefined));
+      const answer = await handler(request, () => undefined);
+      return Buffer.concat(answer instanceof Uint8Array ? [answer] : [...answer.pieces]);
     } catch (error) {
       if (error instanceof EtcdError) throw error;
       throw new Error(`${service}.${method} failed with what is no answer: ${(error as Error).stack}`);

@@ -15,7 +15,12 @@ export interface Seen {
   faults: string[];
   /** The calls of `Collect`, as the server sees them. */
   streams: StreamCall[];
+  /** How many pieces of the answers of `Pieces` were taken. */
+  pieces: number;
 }
+
+/** The size of each piece of an answer of `Pieces`, in bytes. */
+export const echoPieceBytes = 100_000;
 
 /** For the tests of the gRPC server: a service with a method for each way that a call may go. */
 function echoService(seen: Seen): Service {
@@ -31,6 +36,11 @@ function echoService(seen: Seen): Service {
       /** Throws before there is a promise. */
       Throw: () => {
         throw new Error('a secret of ours');
+      },
+      /** Answers as many pieces as it is told, each of one letter more. */
+      Pieces: async (request) => {
+        const count = Number(request.toString());
+        return { length: count * echoPieceBytes, pieces: pieces(count, seen) };
       },
       /** Never answers. */
       Hang: () => new Promise<never>(() => undefined),
@@ -55,6 +65,13 @@ function echoService(seen: Seen): Service {
   };
 }
 
+function* pieces(count: number, seen: Seen): Generator<Buffer> {
+  for (let i = 0; i < count; i++) {
+    seen.pieces++;
+    yield Buffer.alloc(echoPieceBytes, String.fromCharCode(97 + (i % 26)));
+  }
+}
+
 export interface EchoServer {
   server: GrpcServer;
   port: number;
@@ -63,7 +80,7 @@ export interface EchoServer {
 
 /** Serves on a free port of 127.0.0.1. */
 export async function startEchoServer(options: Partial<GrpcServerOptions> = {}): Promise<EchoServer> {
-  const seen: Seen = { handled: [], faults: [], streams: [] };
+  const seen: Seen = { handled: [], faults: [], streams: [], pieces: 0 };
   const server = new GrpcServer([echoService(seen)], {
     maxMessageBytes: echoBytesMax,
     observer: {

@@ -1,4 +1,5 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { LargeMessage } from '../transport.ts';
 import { frame, framePrefix } from './framing.ts';
 import { encodeStatusMessage, type Status, status } from './status.ts';
 
@@ -28,9 +29,13 @@ function sendOk(this: ServerHttp2Stream): void {
 }
 
 /** Answers a call with its one message and the outcome OK. */
-export function answer(stream: ServerHttp2Stream, message: Uint8Array): void {
+export function answer(stream: ServerHttp2Stream, message: Uint8Array | LargeMessage): void {
   stream.respond(headers, withTrailers);
   stream.on('wantTrailers', sendOk);
+  if (!(message instanceof Uint8Array)) {
+    sendPieces(stream, message);
+    return;
+  }
   if (message.length <= copiedBytesMax) {
     stream.end(frame(message));
     return;
@@ -48,6 +53,22 @@ export function writeMessage(stream: ServerHttp2Stream, message: Uint8Array, sen
   stream.cork();
   stream.write(framePrefix(message.length));
   stream.write(message, sent);
+  stream.uncork();
+}
+
+/** Takes the next piece when the connection has taken what was sent before; a client that has gone takes none. */
+function sendPieces(stream: ServerHttp2Stream, message: LargeMessage): void {
+  const pieces = message.pieces[Symbol.iterator]();
+  const sendMore = () => {
+    for (let piece = pieces.next(); !piece.done; piece = pieces.next())
+      if (!stream.write(piece.value)) return;
+    stream.off('drain', sendMore);
+    stream.end();
+  };
+  stream.on('drain', sendMore);
+  stream.cork();
+  stream.write(framePrefix(message.length));
+  sendMore();
   stream.uncork();
 }
 

@@ -16,7 +16,7 @@ import {
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TestAuthority } from '../../../../test/certificates.ts';
-import { type EchoServer, echoBytesMax, startEchoServer } from './echo-service.ts';
+import { type EchoServer, echoBytesMax, echoPieceBytes, startEchoServer } from './echo-service.ts';
 import { status } from './status.ts';
 
 /** The gRPC server with the client of grpc-js. Go's client is etcdctl's and kube-apiserver's, in test/e2e. */
@@ -70,6 +70,20 @@ test('messages of any size go both ways', async ({ client }) => {
   for (const size of [0, 1, 16 * 1024 - 5, 16 * 1024 + 1, 100_000, echoBytesMax]) {
     const request = Buffer.alloc(size, 'x');
     assert.ok((await call(client, '/test.Echo/Same', request)).equals(request), `${size} bytes`);
+  }
+});
+
+test('an answer in pieces arrives as one message, each time', async ({ client }) => {
+  for (const count of [1, 3, 50]) {
+    const answer = await call(client, '/test.Echo/Pieces', Buffer.from(`${count}`));
+    assert.is(answer.length, count * echoPieceBytes);
+    for (let i = 0; i < count; i++) {
+      const letters = answer.subarray(i * echoPieceBytes, (i + 1) * echoPieceBytes);
+      assert.ok(
+        letters.equals(Buffer.alloc(echoPieceBytes, String.fromCharCode(97 + (i % 26)))),
+        `piece ${i}`,
+      );
+    }
   }
 });
 

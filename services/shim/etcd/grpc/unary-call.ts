@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { EtcdError } from '../errors.ts';
-import type { Unary } from '../transport.ts';
+import type { LargeMessage, Unary } from '../transport.ts';
 import type { Method } from './call-observer.ts';
 import { MessageReader } from './framing.ts';
 import { answer, type Outcome, refuse } from './response.ts';
@@ -63,7 +63,7 @@ class UnaryCall {
     );
   }
 
-  #answer(response: Uint8Array): void {
+  #answer(response: Uint8Array | LargeMessage): void {
     if (!this.#settle(status.OK)) return;
     this.#options.observer.sent(this.#method, response.length);
     answer(this.#stream, response);

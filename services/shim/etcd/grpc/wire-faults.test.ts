@@ -175,6 +175,35 @@ test('what a slow reader has not taken is known, and that it has', async ({ port
   client.close();
 });
 
+test('pieces of an answer are taken as the client reads, and no more when it has gone', async ({
+  client,
+  port,
+  seen,
+}) => {
+  const slow = new BareClient(port, { initialWindowSize: 64 * 1024 - 1 });
+  const count = 20;
+  const stream = slow.open('Pieces');
+  stream.pause();
+  stream.end(framed(`${count}`));
+  await slow.arrived();
+  await slow.arrived();
+  assert.ok(seen.pieces >= 1 && seen.pieces <= 2, `${seen.pieces} pieces are taken`);
+  const answer = answerOf(stream);
+  stream.resume();
+  const { messages, code } = await answer;
+  assert.equal([messages.length, code, seen.pieces], [1, '0', count]);
+
+  const gone = slow.open('Pieces');
+  gone.pause();
+  gone.end(framed(`${count}`));
+  await slow.arrived();
+  gone.close(constants.NGHTTP2_CANCEL);
+  await slow.arrived();
+  assert.ok(seen.pieces <= count + 2, `${seen.pieces - count} pieces are taken`);
+  slow.close();
+  await serves(client);
+});
+
 test('a connection that speaks something else is closed', async ({ port, client }) => {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
