@@ -6,7 +6,7 @@ import { subjects } from '../../shared/subjects.ts';
 import { type NodePair, startNodePair } from './node-pair.ts';
 
 /**
- * kill -9 of either nats-server at each step of a merge: when the follower asks for it, when the leader writes it, and when the
+ * kill -9 of either nats-server and of either shim at each step of a merge: when the follower asks for it, when the leader writes it, and when the
  * overlay is removed. All that both clients were told stays, whatever the policy.
  */
 const steps = [
@@ -19,22 +19,23 @@ const steps = [
   },
 ] as const;
 
-/** Kills a server at the first message of a step. Resolves when that has happened. */
-async function killAt(
-  pair: NodePair,
-  { node, subject }: (typeof steps)[number],
-  victim: 'leader' | 'follower',
-) {
+const victims = [
+  { name: "the leader's nats-server", kill: ({ servers }: NodePair) => killProcess(servers.leader.pid) },
+  { name: "the follower's nats-server", kill: ({ servers }: NodePair) => killProcess(servers.follower.pid) },
+  { name: "the leader's shim", kill: ({ leader }: NodePair) => leader.kill() },
+  { name: "the follower's shim", kill: ({ follower }: NodePair) => follower.kill() },
+] as const;
+type Victim = (typeof victims)[number];
+
+async function killProcess(pid: number | undefined): Promise<void> {
+  process.kill(pid ?? 0, 'SIGKILL');
+}
+
+/** Kills at the first message of a step. `killed` resolves when that has happened. */
+async function killAt(pair: NodePair, { node, subject }: (typeof steps)[number], { kill }: Victim) {
   const tap = await pair.servers.connect(node, 'services');
-  const server = pair.servers[victim];
-  const killed = new Promise<void>((resolve) => {
-    tap.subscribe(subject, {
-      max: 1,
-      callback: () => {
-        process.kill(server.pid ?? 0, 'SIGKILL');
-        resolve();
-      },
-    });
+  const killed = new Promise<void>((resolve, reject) => {
+    tap.subscribe(subject, { max: 1, callback: () => void kill(pair).then(resolve, reject) });
   });
   await tap.flush();
   return { killed, close: () => tap.close() };
@@ -60,14 +61,14 @@ const policies: [ConflictPolicy, 'leader' | 'follower'][] = [
 const test = suite('kill -9 during a merge');
 
 for (const [conflictPolicy, winner] of policies) {
-  test(`of either nats-server, at each step: ${conflictPolicy}`, async () => {
+  test(`of each nats-server and shim, at each step: ${conflictPolicy}`, async () => {
     const pair = await startNodePair({ conflictPolicy });
     const { leader, follower, link } = pair;
     // Every policy has each victim, and all together have each step with each.
     const at = policies.findIndex(([policy]) => policy === conflictPolicy);
-    for (const victim of ['leader', 'follower'] as const) {
-      const step = steps[(at + (victim === 'leader' ? 0 : 1)) % steps.length] as (typeof steps)[number];
-      const text = `${step.step} ${victim}`;
+    for (const [index, victim] of victims.entries()) {
+      const step = steps[(at + index) % steps.length] as (typeof steps)[number];
+      const text = `${step.step}, ${victim.name}`;
       await follower.follows();
       for (const key of ['/mine', '/theirs', '/both']) await leader.put(key, `base ${text}`);
       await follower.follows();
@@ -86,8 +87,8 @@ for (const [conflictPolicy, winner] of policies) {
         assert.ok(kept.includes(`${winner === 'leader' ? 'follower' : 'leader'} ${text}`));
       }
     }
-    // Two rounds, two overlays: one conflict each, however often the merge was done again.
-    assert.is(leader.node.database.conflicts.size, 2);
+    // As many rounds, as many overlays: one conflict each, however often the merge was done again.
+    assert.is(leader.node.database.conflicts.size, victims.length);
     await pair.stop();
   });
 }
