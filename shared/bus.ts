@@ -1,6 +1,9 @@
 import { connect, type NatsConnection } from 'nats';
 import type { Logger } from './logger.ts';
 
+/** A connection that is not there after this long, in milliseconds, is tried anew: the library would wait for 20 s. */
+const connectTimeoutMs = 2_000;
+
 export interface BusOptions {
   /** `nats://127.0.0.1:4222` */
   url: string;
@@ -21,6 +24,7 @@ export async function connectBus(options: BusOptions): Promise<NatsConnection> {
     name: `twonode-${options.name}`,
     user: options.user,
     pass: options.password,
+    timeout: connectTimeoutMs,
     waitOnFirstConnect: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 100,

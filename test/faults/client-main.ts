@@ -29,6 +29,7 @@ let watch: TimedWatch | undefined;
 async function watchState(node: string): Promise<void> {
   const connection = await connect({
     servers: natsUrl,
+    timeout: 1_000,
     waitOnFirstConnect: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,

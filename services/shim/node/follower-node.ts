@@ -47,6 +47,8 @@ interface FoldOptions {
   whileLinked?: boolean;
   /** Give up when it is not whole at that sequence: nothing that may make it whole is waited for. */
   wholeAtOnce?: boolean;
+  /** Serve it only in the place of this one. */
+  inPlaceOf?: MirrorFold;
 }
 
 /**
@@ -467,13 +469,18 @@ export class FollowerNode implements ShimNode {
 
   /**
    * Folds the mirror anew, from a sequence on or from its beginning, and serves that once it is there.
-   * @throws Error when this node has begun to write alone meanwhile: the overlay stands on what was served before
+   * @throws Error when this node has begun to write alone meanwhile: the overlay stands on what was served before; or when
+   * something else is served by now (`inPlaceOf`)
    */
   async #serveUpTo(sequence: number, how: FoldOptions): Promise<void> {
     const fold = await this.#foldUpTo(sequence, how);
     if (this.#overlay || this.#beginning) {
       fold.stop();
       throw new Error('this node writes alone by now');
+    }
+    if (how.inPlaceOf && !this.#replication.isServed(how.inPlaceOf)) {
+      fold.stop();
+      throw new Error('another copy is served by now');
     }
     this.watches.replaceStore(fold.database.store);
     this.#replication.serve(fold);
@@ -501,7 +508,7 @@ export class FollowerNode implements ShimNode {
         gap: (self, at) => {
           // The next hello tells whether it was cleaned away or is a hole.
           this.#replication.leave();
-          if (this.#replication.isServed(self)) this.#crossGap(at);
+          if (this.#replication.isServed(self)) this.#crossGap(self, at);
           gapAt = at;
           progress.signal();
         },
@@ -533,12 +540,15 @@ export class FollowerNode implements ShimNode {
   }
 
   /** The leader cleaned its log while this node was away: what is served stays until the rest is whole, then that is. */
-  #crossGap(at: number): void {
+  #crossGap(served: MirrorFold, at: number): void {
+    // A hole that is none of the leader's cleaning is mended by a new copy meanwhile.
+    if (this.#stopped || !this.#replication.isServed(served)) return;
     const { logger } = this.#context;
     logger.warn({ at }, 'records are missing before this one: the mirror is folded anew from here');
-    this.#serveUpTo(at, { stream: this.#mirrors.served, from: at }).catch((error: unknown) => {
-      logger.error({ err: error }, 'the mirror could not be folded anew, it is tried again');
-      setTimeout(() => this.#crossGap(at), 1_000);
+    const how = { stream: this.#mirrors.served, from: at, inPlaceOf: served };
+    this.#serveUpTo(at, how).catch((error: unknown) => {
+      logger.error({ err: error }, 'the mirror could not be folded anew');
+      setTimeout(() => this.#crossGap(served, at), 1_000);
     });
   }
 }

@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { pino } from 'pino';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { connectBus } from './bus.ts';
+
+const test = suite('the connection to the own nats-server');
+const info = { server_id: 'test', version: '2.15.2', max_payload: 1_048_576, headers: true, proto: 1 };
+
+/** As much of a nats-server as lets a client connect. */
+function greet(socket: Socket): void {
+  socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+  socket.on('data', (data) => {
+    if (data.includes('PING')) socket.write('PONG\r\n');
+  });
+}
+
+for (const [what, fail] of [
+  ['never greets', () => undefined],
+  [
+    'closes in the middle of the greeting',
+    (socket: Socket) => {
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.once('data', () => socket.destroy());
+    },
+  ],
+] as const) {
+  test(`a server that ${what} is dialled again within seconds`, async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+      if (sockets.length === 1) fail(socket);
+      else greet(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const startedMs = performance.now();
+    const connection = await connectBus({
+      url: `nats://127.0.0.1:${port}`,
+      name: 'test',
+      user: 'test',
+      password: 'test',
+      logger: pino({ level: 'silent' }),
+    });
+    assert.ok(performance.now() - startedMs < 5_000);
+    await connection.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+}
+
+test.run();
