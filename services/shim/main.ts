@@ -16,6 +16,7 @@ import { GrpcServer } from './etcd/grpc/server.ts';
 import { streamManager } from './log/owned-log.ts';
 import { registerLogMetrics, registerReplicationMetrics, registerStoreMetrics } from './metrics.ts';
 import { FollowerNode } from './node/follower-node.ts';
+import { registerJudgedWrites } from './node/judged-writes.ts';
 import { LeaderNode } from './node/leader-node.ts';
 import type { NodeContext, ShimNode } from './node/node.ts';
 import { type StateService, startStateService } from './state/service.ts';
@@ -68,6 +69,7 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     verifiedPoint: new VerifiedPoint(paths.shimFile, readBootId()),
     state: () => states.current(),
     onWritten: registerLogMetrics(registry),
+    onJudged: registerJudgedWrites(registry),
     onFacts: () => states.poke(),
     onLost: (error) => {
       // Started again it reads the log anew, and finds out what is true now.

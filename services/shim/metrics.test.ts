@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseKey } from '../../shared/mutation/registry-key.ts';
 import type { Backend } from './backend.ts';
 import { registerCallMetrics } from './etcd/call-metrics.ts';
 import { status } from './etcd/grpc/status.ts';
 import { registerLogMetrics, registerStoreMetrics } from './metrics.ts';
+import { registerJudgedWrites } from './node/judged-writes.ts';
 import { registerStateMetrics } from './state/metrics.ts';
 import { Database } from './store/database.ts';
 import { WatchHub } from './watch/watch-hub.ts';
@@ -35,7 +37,8 @@ function setUp() {
   registerStoreMetrics(registry, backend);
   const calls = registerCallMetrics(registry);
   const written = registerLogMetrics(registry);
-  return { registry, database, calls, written };
+  const judged = registerJudgedWrites(registry);
+  return { registry, database, calls, written, judged };
 }
 
 test('what is scraped is what is true then, each time', async () => {
@@ -59,7 +62,7 @@ test('what is scraped is what is true then, each time', async () => {
   assert.not.match(await registry.metrics(), 'alarm_type="NOSPACE"');
 });
 
-test('calls have the labels of etcd, refusals are counted', async () => {
+test('calls have the labels of etcd', async () => {
   const { registry, calls } = setUp();
   const method = { service: 'etcdserverpb.KV', method: 'Put', type: 'unary' } as const;
   calls.started(method);
@@ -70,7 +73,28 @@ test('calls have the labels of etcd, refusals are counted', async () => {
   assert.match(text, `grpc_server_started_total{${labels}} 1`);
   assert.match(text, `grpc_server_handled_total{${labels},grpc_code="PermissionDenied"} 1`);
   assert.match(text, 'etcd_network_client_grpc_received_bytes_total 10');
-  assert.match(text, 'twonode_writes_refused_total{grpc_method="Put"} 1');
+});
+
+test('what the lists let through and refuse is counted by state and resource', async () => {
+  const { registry, judged } = setUp();
+  for (const [key, allowed] of [
+    ['/registry/configmaps/default/x', false],
+    ['/registry/example.com/configmaps/default/x', false],
+    ['/my/own/key', false],
+    ['/registry/leases/kube-system/x', true],
+    ['/registry/events/default/x', true],
+  ] as const) {
+    judged('LeaderRX', parseKey(key), allowed);
+  }
+  const text = await registry.metrics();
+  const lines = text.split('\n').filter((line) => /^twonode_writes_(allowed|refused)/.test(line));
+  assert.equal(lines, [
+    'twonode_writes_allowed_total{state="LeaderRX",resource="leases"} 1',
+    'twonode_writes_allowed_total{state="LeaderRX",resource="events"} 1',
+    'twonode_writes_refused_total{state="LeaderRX",resource="configmaps"} 1',
+    'twonode_writes_refused_total{state="LeaderRX",resource="other"} 1',
+    'twonode_writes_refused_total{state="LeaderRX",resource="keys"} 1',
+  ]);
 });
 
 test('every metric is in docs/metrics.md', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
 import { configSchema, type TwoNodeConfiguration } from './schema.ts';
 
 /** A configuration file that cannot be used: one line for each fault, `file:line: path: what was expected`. */
@@ -25,11 +26,19 @@ export function parseConfiguration(text: string, file: string): TwoNodeConfigura
   }
   const parsed = configSchema.safeParse(document.toJS());
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => {
-    const path = issue.path.filter((part) => typeof part !== 'symbol');
-    return `${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'file'}: ${issue.message}`;
+  const faults = parsed.error.issues.flatMap(faultsIn).map(({ path: parts, message }) => {
+    const path = parts.filter((part) => typeof part !== 'symbol');
+    return `${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'file'}: ${message}`;
   });
   throw new ConfigurationError(faults.join('\n'));
+}
+
+/** Where something may be one of several types, what is wrong with the one that was meant: it fails within, not as a whole. */
+function faultsIn(issue: z.core.$ZodIssue): Pick<z.core.$ZodIssue, 'path' | 'message'>[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isWithin = ({ path, code }: z.core.$ZodIssue) => path.length > 0 || code === 'unrecognized_keys';
+  const meant = issue.errors.find((issues) => issues.some(isWithin));
+  return meant?.map(({ path, message }) => ({ path: [...issue.path, ...path], message })) ?? [issue];
 }
 
 /** The line of the nearest node on the path that stands in the file: a missing field has the line of its parent. */

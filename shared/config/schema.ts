@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { builtInSetNames } from '../mutation/default-lists.ts';
 import { roles } from '../node.ts';
 import { duration } from './duration.ts';
 import { probesSchema } from './probes.ts';
@@ -66,6 +67,14 @@ export const mutationRuleSchema = z.strictObject({
   groups: z.array(z.string()).optional().describe('groups (seen by the webhook only)'),
 });
 export type MutationRule = z.infer<typeof mutationRuleSchema>;
+
+const mutationListSchema = z
+  .array(
+    z
+      .union([z.string().min(1), mutationRuleSchema], 'expected a rule, or the name of a set')
+      .describe('a rule, or the name of a set: a built-in one or one of mutationSets'),
+  )
+  .default([]);
 
 const datastoreSchema = z.strictObject({
   ack: z
@@ -170,11 +179,14 @@ export const configSchema = z
       .enum(['include', 'replace'])
       .default('include')
       .describe('whether the built-in mutation lists stand beside the configured ones'),
-    approvedMutationList: z.array(mutationRuleSchema).default([]).describe('writes allowed in LeaderRX'),
-    impairedMutationList: z
-      .array(mutationRuleSchema)
-      .default([])
-      .describe('writes allowed in Impaired; they may be temporary until the nodes meet again'),
+    mutationSets: z
+      .record(z.string().min(1), z.array(mutationRuleSchema))
+      .default({})
+      .describe('rules under a name, for both lists; one with the name of a built-in set takes its place'),
+    approvedMutationList: mutationListSchema.describe('writes allowed in LeaderRX'),
+    impairedMutationList: mutationListSchema.describe(
+      'writes allowed in Impaired; they may be temporary until the nodes meet again',
+    ),
   })
   .superRefine((config, context) => {
     const [first, second] = config.nodes;
@@ -194,6 +206,7 @@ export const configSchema = z
       });
     }
     checkRegistration(config.kubernetes, first.ports.webhook === second.ports.webhook, context);
+    checkSetNames(config, context);
   });
 
 /** One object serves both nodes: each calls the webhook of its own host by the same URL. */
@@ -207,6 +220,27 @@ function checkRegistration(
     context.addIssue({ code: 'custom', path: ['kubernetes', 'registration'], message });
   if (kubeconfig === undefined) fault('expected a kubernetes.kubeconfig for registration: object');
   if (!samePort) fault('expected the same ports.webhook on both nodes for registration: object');
+}
+
+function checkSetNames(
+  {
+    mutationSets,
+    ...lists
+  }: {
+    mutationSets: Record<string, MutationRule[]>;
+    approvedMutationList: (string | MutationRule)[];
+    impairedMutationList: (string | MutationRule)[];
+  },
+  context: z.RefinementCtx,
+): void {
+  const known = [...Object.keys(mutationSets), ...builtInSetNames()];
+  for (const list of ['approvedMutationList', 'impairedMutationList'] as const) {
+    for (const [index, entry] of lists[list].entries()) {
+      if (typeof entry !== 'string' || known.includes(entry)) continue;
+      const message = `expected the name of a set: ${[...new Set(known)].join(', ')}`;
+      context.addIssue({ code: 'custom', path: [list, index], message });
+    }
+  }
 }
 
 export type TwoNodeConfiguration = z.infer<typeof configSchema>;

@@ -32,8 +32,10 @@ export function authorizeKey(state: NodeState, lists: MutationLists, write: Data
   return authorize(state, lists, request);
 }
 
-/** Whether a node in `state` may grant, renew and revoke leases: resource `leasecalls` of the datastore's own group. */
+/** LeaseGrant, LeaseKeepAlive and LeaseRevoke, as rules name them. */
+export const leaseCallsObject = { apiGroup: datastoreGroup, resource: 'leasecalls', namespace: '', name: '' };
+
+/** Whether a node in `state` may grant, renew and revoke leases. */
 export function leaseCallsAllowed(state: NodeState, lists: MutationLists): boolean {
-  const request = { apiGroup: datastoreGroup, resource: 'leasecalls', namespace: '', name: '' };
-  return authorize(state, lists, { verb: 'create', ...request }).allowed;
+  return authorize(state, lists, { verb: 'create', ...leaseCallsObject }).allowed;
 }

@@ -158,6 +158,11 @@ export function impairedDefaults(self: string): RuleSet[] {
   ];
 }
 
+/** The names of all built-in sets. */
+export function builtInSetNames(): string[] {
+  return [...new Set([...approvedDefaults('', ''), ...impairedDefaults('')].map(({ name }) => name))];
+}
+
 /** @param kubelet only this kubelet's lease; absent: those of both nodes */
 function leases(kubelet?: string): RuleSet {
   const lease = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] };

@@ -6,7 +6,13 @@ import { authorizeKey, leaseCallsAllowed } from './datastore-write.ts';
 import { mutationLists } from './lists.ts';
 import type { MutationRequest, MutationVerb } from './request.ts';
 
-function configured(part: { defaults?: 'replace'; approvedMutationList?: MutationRule[] } = {}) {
+interface ListPart {
+  defaults?: 'replace';
+  mutationSets?: Record<string, MutationRule[]>;
+  approvedMutationList?: (MutationRule | string)[];
+  impairedMutationList?: (MutationRule | string)[];
+}
+function configured(part: ListPart = {}) {
   return configSchema.parse({
     apiVersion: 'twonode.dev/v1alpha1',
     kind: 'TwoNodeConfiguration',
@@ -148,6 +154,45 @@ test('defaults: replace leaves the configured rules alone', () => {
   const own = mutationLists(configured({ defaults: 'replace' }), 'node-a');
   assert.equal(own, { approvedMutationList: [], impairedMutationList: [] });
   assert.not(leaseCallsAllowed('LeaderRX', own));
+});
+
+test('a set is taken by its name, a built-in one too, and also from the other list', () => {
+  const own = mutationLists(
+    configured({
+      defaults: 'replace',
+      mutationSets: { shop: [{ resources: ['configmaps'] }] },
+      approvedMutationList: ['leases', 'shop'],
+      impairedMutationList: ['leases', 'events', 'shop'],
+    }),
+    'node-b',
+  );
+  const origins = (list: keyof typeof own) => [
+    ...new Set(own[list].map(({ origin, builtIn }) => `${origin} ${builtIn}`)),
+  ];
+  assert.equal(origins('approvedMutationList'), ['leases true', 'shop false']);
+  assert.equal(origins('impairedMutationList'), ['leases true', 'events false', 'shop false']);
+  const peersLease = { key: '/registry/leases/kube-node-lease/node-a', verb: 'update' } as const;
+  assert.ok(authorizeKey('LeaderRX', own, peersLease).allowed);
+  assert.not(authorizeKey('Impaired', own, peersLease).allowed);
+});
+
+test('a set with the name of a built-in one takes its place', () => {
+  const own = mutationLists(configured({ mutationSets: { events: [] } }), 'node-b');
+  assert.not(authorizeKey('LeaderRX', own, { key: '/registry/events/default/x', verb: 'create' }).allowed);
+  assert.ok(authorizeKey('LeaderRX', own, { key: '/registry/minions/node-a', verb: 'update' }).allowed);
+});
+
+test('a set that judges pods by priority counts like the rules in it', () => {
+  const own = mutationLists(
+    configured({ mutationSets: { high: [highOnly] }, approvedMutationList: ['high'] }),
+    'node-b',
+  );
+  const low = {
+    key: '/registry/pods/default/web',
+    verb: 'create',
+    value: Buffer.from('{"spec":{}}'),
+  } as const;
+  assert.not(authorizeKey('LeaderRX', own, low).allowed);
 });
 
 test.run();

@@ -43,6 +43,19 @@ test('keys that are no Kubernetes object', () => {
   assert.equal(resourceOf('/registry/ranges/serviceips'), ['ranges', 'serviceips']);
 });
 
+test('an aggregated server has a prefix of its own, of any form', () => {
+  const flunder = { apiGroup: 'wardle.example.com', resource: 'flunders', namespace: 'ns', name: 'x' };
+  for (const prefix of ['wardle.kubernetes.io', 'wardle.example.com', 'wardle']) {
+    assert.equal(parseKey(`/registry/${prefix}/wardle.example.com/flunders/ns/x`), flunder, prefix);
+  }
+  assert.equal(parseKey('/registry/example.com/planets/mars.sol'), {
+    apiGroup: 'example.com',
+    resource: 'planets',
+    namespace: '',
+    name: 'mars.sol',
+  });
+});
+
 test('a resource of a newer apiserver has an unknown group', () => {
   assert.equal(parseKey('/registry/gizmos/ns/x'), {
     apiGroup: undefined,

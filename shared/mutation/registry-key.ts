@@ -28,8 +28,9 @@ const ownOfApiservers = new Set(['masterleases', 'peerserverleases', 'ranges']);
 /**
  * Reads a key of the datastore. Every key has an answer: what is no Kubernetes object is in {@link datastoreGroup}.
  *
- * Built-in resources are stored as `/registry/<resource>/[<namespace>/]<name>`, those of a CRD or an aggregated server, whose
- * group always has a dot, as `/registry/<group>/<resource>/[<namespace>/]<name>`.
+ * Built-in resources are stored as `/registry/<resource>/[<namespace>/]<name>`, those of a CRD, whose group always has a dot,
+ * as `/registry/<group>/<resource>/[<namespace>/]<name>`. An aggregated server has a prefix of its own before group and
+ * resource, such as `/registry/wardle.kubernetes.io`; neither resources nor namespaces have dots, which tells it apart.
  */
 export function parseKey(key: string): KeyedObject {
   if (key === 'compact_rev_key') return datastoreKey('compact_rev_key', '');
@@ -43,6 +44,9 @@ export function parseKey(key: string): KeyedObject {
   if (oneWord) return located(oneWord, parts.slice(1));
   const twoWords = builtInResources.get(`${first}/${second}`);
   if (twoWords) return located(twoWords, rest);
+  const [third, ...further] = rest;
+  if (second.includes('.') && third !== undefined)
+    return located({ apiGroup: second, resource: third }, further);
   if (first.includes('.')) return located({ apiGroup: first, resource: second }, rest);
   return located({ apiGroup: undefined, resource: first }, parts.slice(1));
 }
@@ -72,7 +76,7 @@ for (const [prefix, { apiGroup, resource }] of builtInResources) {
   }
 }
 
-/** The key under which kube-apiserver stores an object: the reverse of {@link parseKey}. */
+/** The key under which kube-apiserver stores an object: the reverse of {@link parseKey}. An aggregated server's prefix is not known. */
 export function registryKey({ apiGroup = '', resource, namespace, name }: KeyedObject): string {
   const words = (prefix: string) => [prefix, namespace, name].filter((word) => word !== '').join('/');
   if (apiGroup !== datastoreGroup) {

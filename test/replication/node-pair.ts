@@ -206,6 +206,7 @@ export class RunningNode {
       state: () => this.#state(),
       onFacts: () => this.#factsChanged(),
       onWritten: () => undefined,
+      onJudged: () => undefined,
       onLost: (error) => logger.fatal({ err: error }, 'the log is lost'),
       restart: (why) => {
         logger.warn({ why }, 'the node starts anew');

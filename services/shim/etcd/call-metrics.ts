@@ -63,17 +63,6 @@ export function registerCallMetrics(registry: Registry): CallObserver {
     },
   );
   counter(
-    'twonode_writes_refused_total',
-    'Writes that a mutation list refused at the datastore.',
-    ['grpc_method'],
-    (instance) => {
-      for (const [{ method }, { handled }] of tallies) {
-        const count = handled.get(status.PERMISSION_DENIED);
-        if (count !== undefined) instance.inc({ grpc_method: method }, count);
-      }
-    },
-  );
-  counter(
     'etcd_network_client_grpc_received_bytes_total',
     'Bytes of messages received from clients.',
     [],

@@ -1,13 +1,19 @@
 import { listOf } from '../../../shared/mutation/authorize.ts';
-import { authorizeKey, leaseCallsAllowed } from '../../../shared/mutation/datastore-write.ts';
+import {
+  authorizeKey,
+  leaseCallsAllowed,
+  leaseCallsObject,
+} from '../../../shared/mutation/datastore-write.ts';
 import type { MutationLists } from '../../../shared/mutation/lists.ts';
 import { type Restriction, shimLeaseRefusal, shimRefusal } from '../../../shared/mutation/refusal.ts';
+import { parseKey } from '../../../shared/mutation/registry-key.ts';
 import { isRestricted, type NodeState } from '../../../shared/node.ts';
 import type { WriteMethod } from '../backend.ts';
 import { permissionDenied } from '../etcd/errors.ts';
 import { mutationsOf } from '../mutations.ts';
 import type { CurrentState } from '../state/service.ts';
 import type { Store } from '../store/store.ts';
+import type { OnJudged } from './judged-writes.ts';
 
 /** The request that is judged, and on what. */
 export interface JudgedWrite {
@@ -23,7 +29,7 @@ export interface JudgedWrite {
  * @throws EtcdError PERMISSION_DENIED with the sentence
  */
 export function enforce(
-  context: { lists: MutationLists; node: string },
+  { lists, node, onJudged }: { lists: MutationLists; node: string; onJudged: OnJudged },
   state: NodeState,
   current: CurrentState,
   { method, request, store }: JudgedWrite,
@@ -31,16 +37,19 @@ export function enforce(
   if (!isRestricted(state)) return;
   const restriction: Restriction = {
     state,
-    node: context.node,
+    node,
     text: current.text,
     sinceMs: current.reasonSinceMs,
   };
-  if (leaseCalls.has(method) && !leaseCallsAllowed(state, context.lists)) {
-    throw permissionDenied(shimLeaseRefusal(restriction, listOf[state], Date.now()));
+  if (leaseCalls.has(method)) {
+    const allowed = leaseCallsAllowed(state, lists);
+    onJudged(state, leaseCallsObject, allowed);
+    if (!allowed) throw permissionDenied(shimLeaseRefusal(restriction, listOf[state], Date.now()));
   }
   for (const { key, verb, value } of mutationsOf(method, request, store)) {
-    if (authorizeKey(state, context.lists, { key, verb, value }).allowed) continue;
-    throw permissionDenied(shimRefusal(restriction, key, listOf[state], Date.now()));
+    const { allowed } = authorizeKey(state, lists, { key, verb, value });
+    onJudged(state, parseKey(key), allowed);
+    if (!allowed) throw permissionDenied(shimRefusal(restriction, key, listOf[state], Date.now()));
   }
 }
 

@@ -145,7 +145,8 @@ export class FollowerNode implements ShimNode {
   }
 
   get #judge() {
-    return { lists: this.#context.lists, node: this.#context.pair.self.name };
+    const { lists, pair, onJudged } = this.#context;
+    return { lists, node: pair.self.name, onJudged };
   }
 
   /**

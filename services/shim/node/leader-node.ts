@@ -144,7 +144,8 @@ export class LeaderNode implements ShimNode {
   }
 
   get #judge() {
-    return { lists: this.#context.lists, node: this.#context.pair.self.name };
+    const { lists, pair, onJudged } = this.#context;
+    return { lists, node: pair.self.name, onJudged };
   }
 
   get database() {

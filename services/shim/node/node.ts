@@ -7,6 +7,7 @@ import type { Backend } from '../backend.ts';
 import type { Identity } from '../replication/protocol.ts';
 import type { CurrentState, DatastoreFacts } from '../state/service.ts';
 import type { VerifiedPoint } from '../verified-point.ts';
+import type { OnJudged } from './judged-writes.ts';
 
 /** What both roles of a node stand on. */
 export interface NodeContext {
@@ -27,6 +28,8 @@ export interface NodeContext {
   restart: (why: string) => void;
   /** Called with the seconds that each record took until it was on disk. */
   onWritten: (seconds: number) => void;
+  /** Called with what the lists judged. */
+  onJudged: OnJudged;
   logger: Logger;
 }
 

@@ -94,6 +94,7 @@ export class SimulatedShim {
       onLost: onExit,
       restart: (why) => onExit(new Error(why)),
       onWritten: () => undefined,
+      onJudged: () => undefined,
       logger,
     };
     opened = await (pair.self.role === 'leader' ? LeaderNode.open(context) : FollowerNode.open(context));
