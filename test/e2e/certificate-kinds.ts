@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import forge from 'node-forge';
+import type { AnyObject } from './every-kind.ts';
 
 // Objects which kube-apiserver takes only with a real signature in them.
 
@@ -35,7 +36,7 @@ function authority(): string {
 }
 
 /** A CertificateSigningRequest of somebody. */
-export function certificateSigningRequest(name: string): object {
+export function certificateSigningRequest(name: string): AnyObject {
   const spec = {
     signerName,
     request: Buffer.from(forge.pki.certificationRequestToPem(request())).toString('base64'),
@@ -45,7 +46,7 @@ export function certificateSigningRequest(name: string): object {
 }
 
 /** A PodCertificateRequest as the kubelet of node `x` makes it. */
-export function podCertificateRequest(name: string): object {
+export function podCertificateRequest(name: string): AnyObject {
   const der = forge.asn1.toDer(forge.pki.certificationRequestToAsn1(request())).getBytes();
   const spec = {
     signerName,
@@ -62,7 +63,7 @@ export function podCertificateRequest(name: string): object {
 }
 
 /** A ClusterTrustBundle of no signer. */
-export function clusterTrustBundle(name: string): object {
+export function clusterTrustBundle(name: string): AnyObject {
   return {
     apiVersion: group,
     kind: 'ClusterTrustBundle',

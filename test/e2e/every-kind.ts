@@ -1,7 +1,15 @@
 import { certificateSigningRequest, clusterTrustBundle, podCertificateRequest } from './certificate-kinds.ts';
 
+/** An object of some kind, as far as it is looked at here. */
+export interface AnyObject {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string };
+  [field: string]: unknown;
+}
+
 /** A smallest valid object of every kind that a person can create, all of the same name. */
-export function everyKind(name: string): object[] {
+export function everyKind(name: string): AnyObject[] {
   const labels = { app: name };
   const selector = { matchLabels: labels };
   const podSpec = { containers: [{ name: 'c', image: 'x' }] };

@@ -1,20 +1,29 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { builtInNames, findResource } from '../../cli/why/resource-names.ts';
+import { datastoreGroup, parseKey, registryKey } from '../../shared/mutation/registry-key.ts';
+import { EtcdClient } from '../etcd-client.ts';
 import { eventually } from '../eventually.ts';
 import { everyKind } from './every-kind.ts';
+import { everyWrite, type Outcome } from './every-write.ts';
+import { qualifiedName, type ServedResource, servedResources } from './served-resources.ts';
 import { TestCluster } from './test-cluster.ts';
 
 /**
- * While the webhook runs no person is refused by the shim's sentence alone: every kind of object and every verb, on a follower
- * whose link is cut, is either let through by both or refused by the webhook.
+ * While the webhook runs no person is refused by the shim's sentence alone: every resource, subresource and verb, on a follower
+ * that is LeaderRX and then Impaired, is either let through by both or refused by the webhook. Who is refused what stands in
+ * testdata/who-is-refused.txt. To write it anew: UPDATE_GOLDEN=1 node dist/test/e2e/promise.test.js, then read it.
  */
 
-const test = suite<{ cluster: TestCluster }>('who refuses, for every kind and verb');
-const follower = 'node-b';
+const test = suite<{ cluster: TestCluster; served: ServedResource[] }>(
+  'who refuses, for every resource and verb',
+);
+const golden = new URL('../../../test/e2e/testdata/who-is-refused.txt', import.meta.url);
+const [leader, follower] = ['node-a', 'node-b'] as const;
 
-/** What can be created and is not tried: a binding changes a pod, the reviews are stored nowhere. */
-const notTried = [
+/** What can be created and is not stored: a binding changes a pod, the reviews are answered. */
+const notStored = [
   'bindings',
   'localsubjectaccessreviews.authorization.k8s.io',
   'selfsubjectaccessreviews.authorization.k8s.io',
@@ -24,123 +33,168 @@ const notTried = [
   'tokenreviews.authentication.k8s.io',
 ];
 
+/** Names of the objects that are there before, and of those that are made, in each restricted state. */
+const namesIn = {
+  LeaderRX: { existing: 'restricted', fresh: 'new' },
+  Impaired: { existing: 'impaired', fresh: 'fresh' },
+};
+/** Of the CRDs which are made here. */
+const ownGroup = 'example.com';
+/** A cluster-scoped CRD: that of {@link everyKind} has a namespace. */
+const planets = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'planets.example.com' },
+  spec: {
+    group: 'example.com',
+    scope: 'Cluster',
+    names: { plural: 'planets', singular: 'planet', kind: 'Planet' },
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+  },
+};
+const customObjects = (name: string) =>
+  ['Krestricted', 'Planet'].map((kind) => ({ apiVersion: 'example.com/v1', kind, metadata: { name } }));
+const custom = customObjects('mars.sol');
+
 test.before(async (context) => {
   context.cluster = await TestCluster.start();
 });
 test.after(({ cluster }) => cluster.stop());
 
-/** Runs kubectl on the follower. @param objects what it reads as one list */
-function kubectl(cluster: TestCluster, command: string, objects: object[] = []): Promise<string> {
-  return cluster.kubectl(
-    follower,
-    command,
-    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+async function create(cluster: TestCluster, items: object[]): Promise<void> {
+  const list = { apiVersion: 'v1', kind: 'List', items };
+  const printed = await cluster.create(follower, list);
+  const others = printed.split('\n').filter((line) => !/ created$|^Warning: /.test(line));
+  assert.equal(others, []);
+}
+
+test('there is an object of every resource that can be created', async (context) => {
+  const { cluster } = context;
+  await cluster.kubectl(follower, 'create serviceaccount default');
+  const objects = Object.values(namesIn).flatMap(({ existing }) => everyKind(existing));
+  await create(cluster, [...objects, planets]);
+  await cluster.kubectl(follower, 'wait --for=condition=established crd --all --timeout=20s');
+  await create(cluster, custom);
+  const client = cluster.kubeClient(follower);
+  context.served = await servedResources(client);
+  client.close();
+  const tried = new Set(
+    [...objects, ...custom].map(({ apiVersion, kind }) => `${groupOf(apiVersion)} ${kind}`),
   );
-}
-
-/** Every line of kubectl is about one object: done, or refused by the webhook. @returns how many of each */
-function outcomes(printed: string, done: RegExp): { done: number; refused: number } {
-  const lines = printed.trim().split('\n');
-  const refused = lines.filter((line) => /denied the request: LeaderRX: node-b is /.test(line));
-  const others = lines.filter((line) => !refused.includes(line) && !line.startsWith('Warning: '));
-  const unexpected = others.filter((line) => !done.test(line));
-  assert.is(unexpected.length, 0, unexpected.join('\n'));
-  return { done: others.length, refused: refused.length };
-}
-
-interface ServedResource {
-  plural: string;
-  group: string;
-  singular: string;
-  short: string[];
-}
-
-/** What can be created, but for our own CRD, by `kubectl api-resources`: NAME, SHORTNAMES or nothing, APIVERSION, NAMESPACED, KIND. */
-async function servedResources(cluster: TestCluster): Promise<ServedResource[]> {
-  const table = await kubectl(cluster, 'api-resources --no-headers --verbs=create');
-  const lines = table.split('\n').filter((line) => !line.includes('example.com'));
-  return lines.map((line) => {
-    const words = line.split(/\s+/);
-    const [version = '', , kind = ''] = words.slice(-3);
-    return {
-      plural: words[0] ?? '',
-      group: version.includes('/') ? (version.split('/')[0] ?? '') : '',
-      singular: kind.toLowerCase(),
-      short: words.length === 5 ? (words[1] ?? '').split(',') : [],
-    };
-  });
-}
-
-const qualified = (name: string, group: string) => (group === '' ? name : `${name}.${group}`);
-const isStored = (plural: string) => !notTried.some((each) => each.split('.')[0] === plural);
-
-test('there is an object of every kind, and all can be made while nothing is restricted', async ({
-  cluster,
-}) => {
-  await kubectl(cluster, 'create serviceaccount default');
-  const printed = await kubectl(cluster, 'create -f -', everyKind('old'));
-  const made = outcomes(printed, / created$/);
-  assert.equal(made, { done: everyKind('old').length, refused: 0 });
-  const tried = new Set([...printed.matchAll(/^(\S+)\/\S+ created$/gm)].map(([, type = '']) => type));
-  const missing = (await servedResources(cluster)).filter(
-    ({ singular, group }) => !tried.has(qualified(singular, group)),
+  const missing = context.served.filter(
+    ({ group, kind, verbs }) =>
+      verbs.includes('create') && group !== ownGroup && !tried.has(`${group} ${kind}`),
   );
-  assert.equal(missing.map(({ plural, group }) => qualified(plural, group)).sort(), notTried);
+  assert.equal(missing.map(qualifiedName).sort(), notStored);
 });
 
-test('"twonode why" knows the same names as kubectl', async ({ cluster }) => {
-  for (const { plural, group, singular, short } of await servedResources(cluster)) {
-    if (!isStored(plural)) continue;
-    for (const name of [plural, singular, ...short]) {
-      assert.is(findResource(builtInNames, { name, apiGroup: group })?.resource, plural, name);
+const groupOf = (apiVersion: string) => (apiVersion.includes('/') ? apiVersion.split('/')[0] : '');
+
+test('every key that the kube-apiservers wrote is that of a resource which they serve, and maps back', async ({
+  cluster,
+  served,
+}) => {
+  const client = new EtcdClient(new URL(cluster.node(leader).etcd).host);
+  const { kvs } = await client.range({ key: '\0', rangeEnd: '\0', keysOnly: true });
+  client.close();
+  const keys = kvs.map(({ key }) => key);
+  const found = new Set<string>();
+  for (const key of keys) {
+    const object = parseKey(key);
+    assert.is(registryKey(object), key);
+    if (object.apiGroup === datastoreGroup) {
+      assert.match(object.resource, /^(peerserverleases|ranges|compact_rev_key)$/);
+      continue;
+    }
+    const { apiGroup, resource, namespace, name } = object;
+    const type = served.find((each) => each.resource === resource && each.group === (apiGroup ?? ''));
+    assert.is(type?.namespaced, namespace !== '', key);
+    found.add(`${qualifiedName({ group: apiGroup ?? '', resource })} ${name}`);
+  }
+  const objects = [...everyKind('restricted'), ...custom];
+  for (const { apiVersion, kind, metadata } of objects) {
+    // Events of both groups are stored under one key.
+    const group = kind === 'Event' ? '' : groupOf(apiVersion);
+    const type = served.find((each) => each.kind === kind && each.group === group);
+    assert.ok(type && found.has(`${qualifiedName(type)} ${metadata.name}`), `${apiVersion} ${kind}`);
+  }
+});
+
+test('"twonode why" knows the same names as kubectl', async ({ served }) => {
+  for (const { resource, group, kind, singular, shortNames, verbs } of served) {
+    if (
+      !verbs.includes('create') ||
+      notStored.includes(qualifiedName({ group, resource })) ||
+      group === ownGroup
+    )
+      continue;
+    for (const name of [resource, singular, kind.toLowerCase(), ...shortNames]) {
+      assert.is(findResource(builtInNames, { name, apiGroup: group })?.resource, resource, name);
     }
   }
 });
 
-test('create, patch, patch of the status, and delete', async ({ cluster }) => {
-  await cluster.fault('cut-link');
-  await eventually(
-    () => kubectl(cluster, 'create configmap probe --dry-run=server'),
-    (printed) => printed.includes('LeaderRX'),
-  );
-  const count = everyKind('old').length;
-  const created = outcomes(await kubectl(cluster, 'create -f -', everyKind('fresh')), / created$/);
-  assert.is(created.done + created.refused, count);
-  assert.ok(created.done > 0 && created.refused > 0);
-  const patch = '{"metadata":{"annotations":{"a":"b"}}}';
-  const patched = outcomes(
-    await kubectl(cluster, `patch -f - --type=merge -p ${patch}`, everyKind('old')),
-    / patched$/,
-  );
-  assert.is(patched.done + patched.refused, count);
-  outcomes(
-    await kubectl(cluster, `patch -f - --subresource=status --type=merge -p ${patch}`, everyKind('old')),
-    / patched( \(no change\))?$|\(NotFound\)/,
-  );
-  const deleted = outcomes(
-    await kubectl(cluster, 'delete -f - --wait=false', everyKind('old')),
-    / deleted( from \S+ namespace)?$/,
-  );
-  assert.is(deleted.done + deleted.refused, count);
+/** One line for each resource: what may be written, and what is refused, by the webhook. */
+function describe(outcomes: Outcome[]): string {
+  const lines = new Map<string, string[]>();
+  for (const { resource, write, result } of outcomes) {
+    const words = lines.get(resource) ?? [];
+    lines.set(resource, [...words, `${write}=${result}`]);
+  }
+  return [...lines].map(([resource, words]) => `${resource} ${words.join(' ')}\n`).join('');
+}
+
+test('every write, in both restricted states', async ({ cluster, served }) => {
+  const client = cluster.kubeClient(follower);
+  let text =
+    '# Who is refused what by the webhook: 403 with its sentence is "no", a 2xx "yes", else the status. Written by promise.test.ts.\n';
+  const states = [
+    ['LeaderRX', 'cut-link', 'Leader LeaderRX'],
+    ['Impaired', `remove-cni ${follower}`, 'Leader Impaired'],
+  ] as const;
+  for (const [state, fault, become] of states) {
+    await cluster.fault(fault);
+    await cluster.becomes(become);
+    await eventually(
+      () => cluster.kubectl(follower, 'create configmap probe --dry-run=server'),
+      (printed) => printed.includes(`denied the request: ${state}: `),
+    );
+    const { existing, fresh } = namesIn[state];
+    const objects = {
+      existing: [...everyKind(existing), ...custom],
+      fresh: [...everyKind(fresh), ...customObjects('venus.sol')],
+    };
+    const outcomes = await everyWrite(client, served, objects, state);
+    const byShim = outcomes.filter(({ result }) => result === 'SHIM');
+    assert.equal(byShim, []);
+    text += `\n## ${state}\n${describe(outcomes)}`;
+    await cluster.fault('heal');
+    await cluster.becomes('Leader Follower');
+  }
+  client.close();
+  if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
+  assert.fixture(text, readFileSync(golden, 'utf8'));
 });
 
 /** A refusal gets older while the test runs. */
 const ageless = (text: string) => text.replace(/Z, \S+\)/, 'Z)');
 
 test('"twonode why" says the same without trying it', async ({ cluster }) => {
+  await cluster.fault('cut-link');
+  await cluster.becomes('Leader LeaderRX');
   const why = (question: string) => cluster.twonode(`why --node ${follower} ${question}`);
   const refused = await why('create configmaps never');
-  const printed = await kubectl(cluster, 'create configmap never');
+  const printed = await cluster.kubectl(follower, 'create configmap never');
   assert.is(refused.status, 1);
   assert.is(
     ageless(refused.stdout.split('kubectl prints: ')[1] ?? '').trim(),
     ageless(printed.slice(printed.indexOf('LeaderRX: '))),
   );
-  const ofCrd = await why('create KOld.example.com never');
-  assert.match(ofCrd.stdout, 'CREATE olds.example.com default/never as system:admin');
+  const ofCrd = await why('create planet.example.com never');
+  assert.match(ofCrd.stdout, 'CREATE planets.example.com never as system:admin');
   const allowed = await why('create no tried');
   assert.match(allowed.stdout, /^node-b: yes\. LeaderRX: rule "nodes" allows CREATE nodes tried/);
-  assert.match(await kubectl(cluster, 'get node tried'), 'not found');
+  assert.match(await cluster.kubectl(follower, 'get node tried'), 'not found');
 });
 
 test.run();

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { parse } from 'yaml';
 import type { ClusterNode } from '../../cli/cluster/cluster-file.ts';
 import { eventually } from '../eventually.ts';
+import { KubeClient } from '../faults/kube-client.ts';
 import { type ProgramResult, runProgram } from '../run-program.ts';
 import {
   newDataDir,
@@ -67,6 +70,13 @@ export class TestCluster {
   /** Creates an object through a node. @returns what kubectl printed */
   create(name: NodeName, object: object): Promise<string> {
     return this.kubectl(name, 'create -f -', JSON.stringify(object));
+  }
+
+  /** Calls of the Kubernetes API on a node, with the rights of kubectl. Close it. */
+  kubeClient(name: NodeName): KubeClient {
+    const { clusters, users } = parse(readFileSync(this.node(name).kubeconfig ?? '', 'utf8'));
+    const { server, 'certificate-authority': ca } = clusters[0].cluster;
+    return new KubeClient({ url: server, ca, token: users[0].user.token });
   }
 
   /** Runs `twonode COMMAND` on this cluster. */

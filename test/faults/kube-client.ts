@@ -45,8 +45,9 @@ export class KubeClient {
     path: string,
     body?: object,
     contentType = 'application/json',
+    accept = 'application/json',
   ): Promise<KubeAnswer> {
-    const response = await this.#send(method, path, body, contentType);
+    const response = await this.#send(method, path, body, contentType, accept);
     let text = '';
     for await (const chunk of response.setEncoding('utf8')) text += chunk;
     // A path that is not served is answered in plain text.
@@ -68,9 +69,16 @@ export class KubeClient {
     this.#agent.destroy();
   }
 
-  #send(method: string, path: string, body?: object, contentType = 'application/json') {
+  #send(
+    method: string,
+    path: string,
+    body?: object,
+    contentType = 'application/json',
+    accept = 'application/json',
+  ) {
     return new Promise<IncomingMessage>((resolve, reject) => {
-      const headers = { authorization: `Bearer ${this.#access.token}`, 'content-type': contentType };
+      const authorization = `Bearer ${this.#access.token}`;
+      const headers = { authorization, 'content-type': contentType, accept };
       const asked = request(
         new URL(path, this.#access.url),
         { method, headers, agent: this.#agent },
