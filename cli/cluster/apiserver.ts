@@ -33,9 +33,10 @@ export class Apiserver {
     node: NodeConfiguration,
     pki: Pki,
     logger: Logger,
+    moreArguments: string[] = [],
   ) {
     const { root } = nodePaths(config, node.name);
-    const args = apiserverArguments(config, node, pki);
+    const args = [...apiserverArguments(config, node, pki), ...moreArguments];
     this.url = `https://127.0.0.1:${node.ports.api}`;
     this.kubeconfig = join(root, 'kubeconfig');
     this.logFile = join(root, 'kube-apiserver.log');

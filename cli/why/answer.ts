@@ -1,8 +1,9 @@
 import type { StateMessage } from '../../shared/messages.ts';
 import { authorize, listOf } from '../../shared/mutation/authorize.ts';
-import type { MutationLists } from '../../shared/mutation/lists.ts';
+import type { ListedRule, MutationLists } from '../../shared/mutation/lists.ts';
 import { describeObject, refusalIn } from '../../shared/mutation/refusal.ts';
 import type { MutationRequest } from '../../shared/mutation/request.ts';
+import { ruleMatches } from '../../shared/mutation/rule.ts';
 import { isRestricted, type NodeState } from '../../shared/node.ts';
 
 /** The answer for one node. */
@@ -11,13 +12,35 @@ export interface Answer {
   text: string;
 }
 
+/** What is missing, where a rule would allow the request with another priority or for somebody else. */
+function nearMisses(rules: readonly ListedRule[], request: MutationRequest): string[] {
+  const unlessFor = (part: Partial<MutationRequest>) =>
+    rules.filter(({ rule }) => ruleMatches(rule, { ...request, ...part }));
+  const byPriority = unlessFor({ priority: undefined, priorityClass: undefined });
+  if (byPriority.length > 0) {
+    return byPriority.map(({ origin, rule: { minPriority, priorityClasses = [] } }) => {
+      const wanted = [
+        ...(minPriority === undefined ? [] : [`a priority of ${minPriority} or more`]),
+        ...(priorityClasses.length === 0 ? [] : [`the priority class ${priorityClasses.join(' or ')}`]),
+      ];
+      return `rule "${origin}" would, with ${wanted.join(' and ')}`;
+    });
+  }
+  // The built-in ones are for the control plane, which is nobody that a person could be.
+  return unlessFor({ user: undefined, groups: undefined }).flatMap(
+    ({ origin, builtIn, rule: { users = [], groups = [] } }) =>
+      builtIn ? [] : [`rule "${origin}" would, for ${[...users, ...groups].join(', ')}`],
+  );
+}
+
 /** What a node in this state does with the request, by the function that its shim and webhook ask. */
 export function answerIn(state: NodeState, lists: MutationLists, request: MutationRequest): Answer {
   const verdict = authorize(state, lists, request);
   const what = `${request.verb.toUpperCase()} ${describeObject(request)} as ${request.user}`;
   if (!verdict.allowed) {
-    const rules = `none of the ${lists[verdict.list].length} rules of ${verdict.list}`;
-    return { allowed: false, text: `no. ${state}: ${rules} allows ${what}` };
+    const rules = lists[verdict.list];
+    const lines = [`no. ${state}: none of the ${rules.length} rules of ${verdict.list} allows ${what}`];
+    return { allowed: false, text: [...lines, ...nearMisses(rules, request)].join('\n  ') };
   }
   if (verdict.rule)
     return { allowed: true, text: `yes. ${state}: rule "${verdict.rule.origin}" allows ${what}` };

@@ -8,7 +8,7 @@ import { askStates } from '../status/ask.ts';
 import { configurationToRead, type StatusFlags, serversToAsk } from '../status/servers.ts';
 import { type Answer, answerIn, answerNow } from './answer.ts';
 import { discoverResources } from './discovery.ts';
-import { requestOf, resolveType, type TypedQuestion } from './question.ts';
+import { requestOf, resolveType, splitTyped, type TypedQuestion } from './question.ts';
 import type { NamedResource } from './resource-names.ts';
 
 export interface NodeAnswer extends Answer {
@@ -20,12 +20,13 @@ export interface NodeAnswer extends Answer {
  * @throws ConfigurationError, UserError when there is nothing to ask, or nobody answers
  */
 export async function answersOf(
-  { typed, ...question }: TypedQuestion,
+  { typed, name: typedName, ...question }: TypedQuestion,
   flags: StatusFlags & { state?: NodeState },
 ): Promise<NodeAnswer[]> {
   const config = loadConfiguration(configurationToRead(flags));
-  const type = await resolveType(typed, () => discoverThrough(config, namesIn(config, flags.node)));
-  const request = requestOf({ ...question, type });
+  const { type: typedType, name } = splitTyped(typed, typedName);
+  const type = await resolveType(typedType, () => discoverThrough(config, namesIn(config, flags.node)));
+  const request = requestOf({ ...question, name, type });
   const { state } = flags;
   if (state) {
     return namesIn(config, flags.node).map((node) => {

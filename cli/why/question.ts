@@ -87,6 +87,34 @@ function priorityOf({ type, priority, priorityClass }: Question) {
   return { priority: priority ?? systemClassValue(priorityClass), priorityClass };
 }
 
+/** All subresources that kube-apiserver 1.37 takes writes on. */
+const subresources = new Set([
+  'approval',
+  'binding',
+  'ephemeralcontainers',
+  'eviction',
+  'finalize',
+  'resize',
+  'scale',
+  'status',
+  'token',
+]);
+
+/**
+ * Reads `pods/eviction` as a resource with its subresource, and `deploy/web` as kubectl does: a resource and a name.
+ * @throws UserError when a name is typed twice
+ */
+export function splitTyped(
+  typed: string,
+  name: string | undefined,
+): { type: string; name: string | undefined } {
+  const [type = '', behind] = typed.split('/');
+  if (behind === undefined || subresources.has(behind.toLowerCase())) return { type: typed, name };
+  if (name === undefined) return { type, name: behind };
+  const known = [...subresources].join(', ');
+  throw new UserError(`"${behind}" is no subresource (${known}), and a name is there already: ${name}`);
+}
+
 /**
  * Reads a resource as kubectl takes it, with a subresource behind a slash: `deployments`, `deploy`, `Deployment.apps`,
  * `widgets.example.com`, `pods/eviction`.

@@ -5,7 +5,7 @@ import type { StateMessage } from '../../shared/messages.ts';
 import { mutationLists } from '../../shared/mutation/lists.ts';
 import { answerIn, answerNow } from './answer.ts';
 import { namesIn } from './discovery.ts';
-import { parseVerb, type Question, requestOf, resolveType } from './question.ts';
+import { parseVerb, type Question, requestOf, resolveType, splitTyped } from './question.ts';
 
 const config = configSchema.parse({
   apiVersion: 'twonode.dev/v1alpha1',
@@ -136,6 +136,25 @@ test('judges by priority what has pods', async () => {
   assert.match(await answer('create', 'deployments', { priorityClass: 'system-node-critical' }), 'yes.');
   assert.match(await answer('create', 'deployments'), 'no.');
   assert.match(await answer('create', 'configmaps', { priority: 1_000 }), 'no.');
+});
+
+test('says what is missing where a rule would allow it otherwise', async () => {
+  const missing = async (...question: Parameters<typeof asked>) =>
+    (await answer(...question)).split('\n').slice(1);
+  assert.equal(await missing('create', 'pods', { name: 'web' }), [
+    '  rule "approvedMutationList[0]" would, with a priority of 1000 or more',
+  ]);
+  assert.equal(await missing('update', 'configmaps', { name: 'x' }), [
+    '  rule "approvedMutationList[1]" would, for operators',
+  ]);
+  assert.equal(await missing('create', 'secrets', { name: 'x' }), []);
+});
+
+test('TYPE/NAME is read as kubectl reads it, a subresource as the rules do', () => {
+  assert.equal(splitTyped('deploy/web', undefined), { type: 'deploy', name: 'web' });
+  assert.equal(splitTyped('pods/eviction', 'web'), { type: 'pods/eviction', name: 'web' });
+  assert.equal(splitTyped('pods', 'web'), { type: 'pods', name: 'web' });
+  assert.throws(() => splitTyped('deploy/web', 'other'), /"web" is no subresource .* there already: other/);
 });
 
 test('in an unrestricted state, and for what stores nothing, no rule is needed', async () => {

@@ -12,7 +12,7 @@ function lines(file: string): string[][] {
     .map((line) => line.split(' '));
 }
 
-test('keys which a kube-apiserver wrote', () => {
+test('keys which a kube-apiserver and an aggregated server wrote', () => {
   for (const [key = '', group, resource, namespace, name] of lines('keys.txt')) {
     const { apiGroup, ...rest } = parseKey(key);
     const words = [apiGroup ?? '?', rest.resource, rest.namespace, rest.name].map((word) => word || '-');

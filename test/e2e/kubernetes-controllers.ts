@@ -14,24 +14,47 @@ const stages = fileURLToPath(new URL('../../../test/e2e/testdata/kwok-stages.yam
 export interface KubernetesPart {
   /** The end of its log. */
   log(): string;
+  /** Whether its first process still runs. */
+  runs(): boolean;
   stop(): Promise<void>;
 }
 
 /** A node is NotReady when its kubelet was silent for `grace`; the fake one renews its lease each quarter of its duration. */
 const seconds = { grace: 8, lease: 8 };
 
-/** A real kube-scheduler. @param admin kubeconfig of somebody who may impersonate; @param folder where its files go */
-export async function startScheduler(admin: string, folder: string): Promise<KubernetesPart> {
-  const user = { as: 'system:kube-scheduler' };
-  return start('kube-scheduler', folder, [...(await serving(folder)), ...client(admin, folder, user)]);
+export interface ControllerOptions {
+  /** As in production: a lease is held and renewed, and whoever cannot renew it exits. */
+  leaderElect?: boolean;
+  /** Default: what a Deployment and a lost node need. */
+  controllers?: string;
 }
 
-/** A real kube-controller-manager with what a Deployment and a lost node need. */
-export async function startControllerManager(admin: string, folder: string): Promise<KubernetesPart> {
+/** A real kube-scheduler. @param admin kubeconfig of somebody who may impersonate; @param folder where its files go */
+export async function startScheduler(
+  admin: string,
+  folder: string,
+  options: Pick<ControllerOptions, 'leaderElect'> = {},
+): Promise<KubernetesPart> {
+  const user = { as: 'system:kube-scheduler' };
+  return start('kube-scheduler', folder, [
+    ...(await serving(folder, options)),
+    ...client(admin, folder, user),
+  ]);
+}
+
+/** A real kube-controller-manager. */
+export async function startControllerManager(
+  admin: string,
+  folder: string,
+  options: ControllerOptions = {},
+): Promise<KubernetesPart> {
+  const {
+    controllers = 'deployment-controller,replicaset-controller,serviceaccount-controller,node-lifecycle-controller',
+  } = options;
   return start('kube-controller-manager', folder, [
-    ...(await serving(folder)),
+    ...(await serving(folder, options)),
     ...client(admin, folder, { as: 'system:kube-controller-manager' }),
-    '--controllers=deployment-controller,replicaset-controller,serviceaccount-controller,node-lifecycle-controller',
+    `--controllers=${controllers}`,
     `--node-monitor-grace-period=${seconds.grace}s`,
     '--node-monitor-period=1s',
     '--use-service-account-credentials',
@@ -60,17 +83,18 @@ async function start(program: BinaryName, folder: string, args: string[]): Promi
   closeSync(log);
   return {
     log: () => readFileSync(logFile, 'utf8').split('\n').slice(-20).join('\n'),
+    runs: () => child.exitCode === null && child.signalCode === null,
     stop: () => end(child, 'SIGTERM'),
   };
 }
 
-async function serving(folder: string): Promise<string[]> {
+async function serving(folder: string, { leaderElect = false }: ControllerOptions): Promise<string[]> {
   const port = await freePort();
   return [
     '--bind-address=127.0.0.1',
     `--secure-port=${port}`,
     `--cert-dir=${join(folder, String(port))}`,
-    '--leader-elect=false',
+    `--leader-elect=${leaderElect}`,
   ];
 }
 
