@@ -23,6 +23,8 @@ import { ServingCertificates } from './serving-certificates.ts';
 
 /** How often in the life of a certificate it is looked at whether it is due. */
 const looksInALife = 100;
+/** At least so often, in milliseconds: a manifest that somebody deleted or broke is as it should be after this. */
+const lookIntervalMs = 60_000;
 /** Longest time for stopping, in milliseconds. */
 const stopLimitMs = 3_000;
 
@@ -70,7 +72,7 @@ export async function runWebhook(config: TwoNodeConfiguration, node: string): Pr
   const lookLater = () => {
     renewal = setTimeout(
       () => void renew(certificates, server, register, logger).then(lookLater),
-      lifetimeMs / looksInALife,
+      Math.min(lifetimeMs / looksInALife, lookIntervalMs),
     );
   };
   lookLater();
@@ -147,8 +149,9 @@ async function renew(
   logger: Logger,
 ): Promise<void> {
   try {
-    if (!(await certificates.renew(Date.now()))) return;
+    const renewed = await certificates.renew(Date.now());
     register();
+    if (!renewed) return;
     const { cert, key, notAfterMs } = certificates.current.leaf;
     server.setSecureContext({ cert, key });
     logger.info({ expires: new Date(notAfterMs).toISOString() }, 'certificate renewed');

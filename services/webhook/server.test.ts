@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, request as httpsRequest, type Server } from 'node:https';
 import { type AddressInfo, connect as tcpConnect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import { Registry } from 'prom-client';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -147,6 +148,27 @@ test('two objects of 3 MB fit', async (context) => {
   const object = { data: { big: 'x'.repeat(3 * 1024 * 1024) } };
   const { status } = await call(context, { body: review({ object, oldObject: object }) });
   assert.is(status, 200);
+});
+
+test('an object nested a million deep is judged like any other', async (context) => {
+  const deep = '['.repeat(1_000_000) + ']'.repeat(1_000_000);
+  const body = review({ object: { spec: 'deep' } }).replace('"deep"', deep);
+  const { status } = await call(context, { body });
+  assert.is(status, 200);
+});
+
+test('garbage within TLS gets 400', async (context) => {
+  const socket = tlsConnect({ host: '127.0.0.1', port: context.port, ca: caBundle(context.certificates) });
+  let said = '';
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  socket.on('error', () => {});
+  socket.end(`\0\x01${secret}\r\n\r\n`);
+  await once(socket, 'close');
+  assert.match(said, /^HTTP\/1\.1 400 /);
+  assert.not.match(said + context.logged.join(), secret);
+  assert.is((await call(context, { body: review() })).status, 200);
 });
 
 test('a client that speaks no TLS harms nobody', async (context) => {

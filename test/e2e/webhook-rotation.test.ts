@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { type Certificates, newAuthority } from '../../services/webhook/certificates.ts';
 import { stateMessage } from '../../services/webhook/testing/reviews.ts';
 import { createLeaf, isSignedBy } from '../../services/webhook/x509.ts';
+import { eventually } from '../eventually.ts';
 import { type GuardedApiserver, node, startGuardedApiserver } from './guarded-apiserver.ts';
 
 // The running webhook exchanges its certificates, and then its CA, while a real kube-apiserver asks it without a pause. A review
@@ -99,6 +100,17 @@ test('by many callers of a real kube-apiserver: each is refused with the sentenc
   assert.equal(failedReviews(apiserver).slice(0, 3), []);
   assert.equal(others.slice(0, 3), []);
   assert.ok(refused > callers);
+});
+
+test('a manifest that somebody deletes or breaks is written again', async ({ apiserver }) => {
+  const manifest = join(dirname(apiserver.kubeconfig), 'webhook', 'manifests', 'twonode.yaml');
+  // The certificates go on being renewed meanwhile, and with them the bundle.
+  const isWhole = (text: string) => text.includes('state.twonode.dev') && !text.includes('broken');
+  const read = async () => (existsSync(manifest) ? readFileSync(manifest, 'utf8') : '');
+  rmSync(manifest);
+  await eventually(read, isWhole, limitMs);
+  writeFileSync(manifest, 'broken');
+  await eventually(read, isWhole, limitMs);
 });
 
 test.run();

@@ -228,6 +228,27 @@ test('every refusal is one call, and comes at once', async ({ apiserver: { kubec
   assert.ok(at(0.95) < refusedWithinMs);
 });
 
+test('the control plane is not asked, and people are, whatever their groups', async ({ apiserver }) => {
+  const { kubectl, tell } = apiserver;
+  await tell(message(restrictedLeader));
+  const lease = json('Lease', 'l', { spec: {} }, 'coordination.k8s.io/v1');
+  const asked = async (user: string, group: string, input = configMap) => {
+    const who = [`--as=${user}`, `--as-group=${group}`, '--as-group=system:masters'];
+    const { output } = await kubectl(['create', '-f', '-', '--dry-run=server', ...who], input);
+    // Who is not asked about finds the object there already, or would have made it.
+    assert.match(output, /denied the request: LeaderRX: |AlreadyExists|created \(server dry run\)/);
+    return output.includes('denied the request');
+  };
+  const operator = 'system:serviceaccount:shop:operator';
+  assert.not(await asked('system:kube-controller-manager', 'system:authenticated'));
+  assert.not(await asked('system:node:node-b', 'system:nodes'));
+  assert.not(await asked('system:serviceaccount:kube-system:x', 'system:serviceaccounts:kube-system'));
+  assert.not(await asked(operator, 'system:serviceaccounts:shop', lease));
+  assert.ok(await asked(operator, 'system:serviceaccounts:shop'));
+  assert.ok(await asked('alice', 'system:authenticated', lease));
+  assert.ok(await asked('system:admin', 'system:authenticated'));
+});
+
 test('when the state is not known the datastore decides, and kubectl says so', async ({ apiserver }) => {
   await apiserver.tell(message({ ...restrictedLeader, ttl_ms: 1 }));
   const { status, output } = await apiserver.kubectl(['create', 'configmap', 'z', '--from-literal=a=b']);
