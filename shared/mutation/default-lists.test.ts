@@ -39,6 +39,9 @@ test('each recorded write is judged as the recording says', () => {
   for (const line of lines) assert.is(describeWrite(lists, parseWrite(line)), line);
 });
 
+const refusedIn = (phase: string, state: string) =>
+  linesOf(phase).filter((line) => line.includes(`${state}: no`));
+
 test('LeaderRX: nothing is refused when the control plane starts again, is idle, or loses a node', () => {
   for (const phase of [
     'first start of kube-apiserver',
@@ -48,12 +51,32 @@ test('LeaderRX: nothing is refused when the control plane starts again, is idle,
     'a node is lost',
   ]) {
     assert.ok(linesOf(phase).length > 0, phase);
-    assert.equal(
-      linesOf(phase).filter((line) => line.includes('LeaderRX: no;')),
-      [],
-      phase,
-    );
+    assert.equal(refusedIn(phase, 'LeaderRX'), [], phase);
   }
+});
+
+test('LeaderRX: of the work of controllers this much waits, as docs/mutation-lists.md says', () => {
+  const waits = refusedIn('work', 'LeaderRX').map((line) => {
+    const [user = '', verb, type = ''] = line.split(' ');
+    const controller = user.split(':').at(-1);
+    return controller === 'namespace-controller' ? controller : `${controller} ${verb} ${type}`;
+  });
+  assert.equal([...new Set(waits)].sort(), [
+    'cronjob-controller create jobs.batch',
+    'deployment-controller create replicasets.apps',
+    'generic-garbage-collector delete jobs.batch',
+    'namespace-controller',
+    'root-ca-cert-publisher create configmaps',
+    'service-account-controller create serviceaccounts',
+  ]);
+});
+
+test('Impaired: an apiserver can start, and what is idle stays so', () => {
+  for (const phase of ['first start of kube-apiserver', 'restart of kube-apiserver', 'idle']) {
+    assert.equal(refusedIn(phase, 'Impaired'), [], phase);
+  }
+  const starts = refusedIn('restart of kube-controller-manager, kube-scheduler and a kubelet', 'Impaired');
+  assert.ok(starts.every((line) => / create events /.test(line)));
 });
 
 test.run();
