@@ -40,7 +40,7 @@ test('each recorded write is judged as the recording says', () => {
 });
 
 const refusedIn = (phase: string, state: string) =>
-  linesOf(phase).filter((line) => line.includes(`${state}: no`));
+  linesOf(phase).filter((line) => new RegExp(`${state}: no(;|$)`).test(line));
 
 test('LeaderRX: nothing is refused when the control plane starts again, is idle, or loses a node', () => {
   for (const phase of [
