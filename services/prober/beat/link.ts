@@ -108,7 +108,7 @@ export class BeatLink {
    * Takes a datagram that came in, whatever it is.
    * @returns whether it was a new beat of the peer
    */
-  receive(datagram: Uint8Array, instant: Instant): boolean {
+  receive(datagram: Buffer, instant: Instant): boolean {
     const { peer, run, settings } = this.#identity;
     const { nowMs, wallMs } = instant;
     const decoded = this.#decoder.decode(datagram);

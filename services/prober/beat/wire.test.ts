@@ -25,7 +25,7 @@ const word: Word = {
 
 const encode = (what: Word = word, from: Pulse = pulse, under = secret) =>
   new BeatEncoder(under).encode(from, what);
-const decode = (datagram: Uint8Array) => new BeatDecoder(secret).decode(datagram);
+const decode = (datagram: Uint8Array) => new BeatDecoder(secret).decode(Buffer.from(datagram));
 
 test('a beat comes out as it went in, and is small', () => {
   assert.equal(decode(encode()), { ok: true, beat: { pulse, word } });

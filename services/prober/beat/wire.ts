@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { BeatMac } from './mac.ts';
 import { latestMs, type Word, wordSchema } from './word.ts';
 
 /**
@@ -35,11 +36,11 @@ export interface Beat {
 
 /** Makes datagrams. */
 export class BeatEncoder {
-  readonly #key: KeyObject;
+  readonly #mac: BeatMac;
   #last: { word: Word; bytes: Buffer } | null = null;
 
   constructor(secret: string) {
-    this.#key = keyOf(secret);
+    this.#mac = new BeatMac(secret, datagramLimit - pulseAt);
   }
 
   /** @param word is taken for the same as long as it is the same object */
@@ -52,7 +53,7 @@ export class BeatEncoder {
     datagram.writeDoubleBE(heardSeq, pulseAt + 16);
     datagram.writeDoubleBE(heardAgeMs, pulseAt + 24);
     bytes.copy(datagram, wordAt);
-    mac(datagram.subarray(pulseAt), this.#key).copy(datagram, macAt, 0, macBytes);
+    this.#mac.of(datagram, pulseAt).copy(datagram, macAt, 0, macBytes);
     return datagram;
   }
 
@@ -68,22 +69,21 @@ const malformed: DecodedBeat = { ok: false, error: 'malformed' };
 
 /** Reads datagrams. */
 export class BeatDecoder {
-  readonly #key: KeyObject;
+  readonly #mac: BeatMac;
   #last: { bytes: Buffer; word: Word } | null = null;
 
   constructor(secret: string) {
-    this.#key = keyOf(secret);
+    this.#mac = new BeatMac(secret, datagramLimit - pulseAt);
   }
 
   /**
    * Never throws. Nothing of the body is looked at before its HMAC is right. `malformed`: no beat, or of another format.
    * `forged`: made without the secret, or damaged.
    */
-  decode(datagram: Uint8Array): DecodedBeat {
-    const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+  decode(bytes: Buffer): DecodedBeat {
     if (bytes.length <= wordAt || bytes.length > datagramLimit) return malformed;
     if (bytes.readUInt32BE() !== magic) return malformed;
-    const expected = mac(bytes.subarray(pulseAt), this.#key).subarray(0, macBytes);
+    const expected = this.#mac.of(bytes, pulseAt).subarray(0, macBytes);
     if (!timingSafeEqual(bytes.subarray(macAt, pulseAt), expected)) {
       return { ok: false, error: 'forged' };
     }
@@ -117,13 +117,4 @@ function readPulse(bytes: Buffer): Pulse | null {
   const sequences = [seq, heardSeq].every((number) => Number.isSafeInteger(number) && number >= 0);
   const times = sentMs >= 0 && sentMs <= latestMs && heardAgeMs >= 0 && heardAgeMs < Number.POSITIVE_INFINITY;
   return sequences && times ? { seq, sentMs, heardSeq, heardAgeMs } : null;
-}
-
-/** Made once: preparing a key for each beat takes longer than the HMAC. */
-function keyOf(secret: string): KeyObject {
-  return createSecretKey(secret, 'utf8');
-}
-
-function mac(body: Uint8Array, key: KeyObject): Buffer {
-  return createHmac('sha256', key).update(body).digest();
 }
