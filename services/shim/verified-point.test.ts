@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -24,6 +24,25 @@ test('what the log had once is known in every boot', ({ file }) => {
   assert.is(new VerifiedPoint(file, 'this-boot').reached(), 0);
   new VerifiedPoint(file, 'this-boot').save({ sequence: 7, chain: 42 });
   assert.is(new VerifiedPoint(file, 'next-boot').reached(), 7);
+});
+
+test('on a full disk the older point stays, and the process goes on', ({ folder, file }) => {
+  const point = new VerifiedPoint(file, 'this-boot');
+  point.save({ sequence: 7, chain: 42 });
+  // The temporary file cannot be made: it is a folder.
+  mkdirSync(`${file}.tmp`);
+  point.keep({ sequence: 9, chain: 43 });
+  assert.equal(new VerifiedPoint(file, 'this-boot').load(), { sequence: 7, chain: 42 });
+  rmSync(join(folder, 'shim.json.tmp'), { recursive: true });
+  point.keep({ sequence: 9, chain: 43 });
+  assert.equal(new VerifiedPoint(file, 'this-boot').load(), { sequence: 9, chain: 43 });
+});
+
+test('a point that is forgotten is none', ({ file }) => {
+  const point = new VerifiedPoint(file, 'this-boot');
+  point.save({ sequence: 7, chain: 42 });
+  point.forget();
+  assert.is(new VerifiedPoint(file, 'this-boot').load(), null);
 });
 
 test.run();

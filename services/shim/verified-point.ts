@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { z } from 'zod';
 import { writeDurably, writeDurablyMeanwhile } from '../../shared/durable-file.ts';
 import type { LogPosition } from './log/group-commit.ts';
@@ -46,11 +46,14 @@ export class VerifiedPoint {
     }
   }
 
-  /** Saves a point, on disk when it returns. */
+  /**
+   * Saves a point, on disk when it returns.
+   * @throws Error of the file system: the older point stays
+   */
   save(position: LogPosition): void {
     if (this.#saved?.sequence === position.sequence) return;
-    this.#saved = { ...position };
     writeDurably(this.#file, this.#textOf(position));
+    this.#saved = { ...position };
   }
 
   /** The same without standing still meanwhile. Two calls must not overlap, and {@link save} must not come in between. */
@@ -62,5 +65,25 @@ export class VerifiedPoint {
 
   #textOf({ sequence, chain }: LogPosition): string {
     return JSON.stringify({ v: 1, boot_id: this.#bootId, sequence, chain });
+  }
+
+  /**
+   * Saves a point if the disk takes it, and says whether. With an older one a restart may have to compare with the peer: slower,
+   * never wrong.
+   */
+  keep(position: LogPosition): boolean {
+    try {
+      this.save(position);
+      return true;
+    } catch {
+      // The prober tells of a full disk.
+      return false;
+    }
+  }
+
+  /** The next start is to compare with the peer. That needs no room on the disk. */
+  forget(): void {
+    this.#saved = null;
+    rmSync(this.#file, { force: true });
   }
 }

@@ -1,10 +1,11 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
+import { bandSize } from '../../services/shim/store/revision-band.ts';
 import { type NodeFolders, type NodePair, startNodePair } from './node-pair.ts';
 
 /** What each node does when its disk lost something: all of the log, the end of it, or something in the middle. */
@@ -96,10 +97,62 @@ test('a leader that lost its disk takes the whole log from its follower before i
     (error: Error) => error.message,
   );
   assert.match(refusal, 'write refused');
+  const reading = await pair.leader.get('/before/0/0').then(
+    () => 'answered',
+    (error: Error) => error.message,
+  );
+  assert.match(reading, 'no leader', 'an empty store is no answer');
+  const revision = pair.follower.node.database.store.visible;
   pair.link.set(false);
   assert.equal(await assertEqual(pair), before);
+  const head = pair.leader.node.database.store.visible;
+  assert.ok(head > revision + bandSize, 'what its disk alone knew is not given again');
   await pair.follower.put('/after', 'x');
   assert.is((await assertEqual(pair)).length, before.length + 1);
+});
+
+test('a follower that was off writes nothing alone before the logs are compared, and then in another band', async ({
+  pair,
+}) => {
+  await write(pair, '/before', 40);
+  pair.link.set(true);
+  await pair.follower.isAlone();
+  await pair.follower.put('/alone', '1');
+  const { visible } = pair.follower.node.database.store;
+  await pair.changeStore('node-b', forgetBoot);
+  pair.follower.suppose('LeaderRX');
+  const refusal = await pair.follower.put('/alone', '2').then(
+    () => 'answered',
+    (error: Error) => error.message,
+  );
+  assert.match(refusal, 'write refused');
+  pair.follower.suppose(null);
+  pair.link.set(false);
+  await assertEqual(pair);
+  assert.is(await pair.leader.get('/alone'), '1');
+  assert.ok(pair.leader.node.database.store.visible > visible + bandSize);
+});
+
+test('what was written alone is merged, though the mirror below it has lost its end', async ({ pair }) => {
+  await write(pair, '/before', 40);
+  await pair.changeStore('node-b', backUp);
+  await write(pair, '/more', 40);
+  await assertEqual(pair);
+  pair.link.set(true);
+  await pair.follower.isAlone();
+  await pair.follower.put('/alone', '1');
+  await pair.changeStore('node-b', ({ root, store }) => {
+    const streams = join('jetstream', '$G', 'streams');
+    const mirror = join(store, streams, 'TWONODE_LOG_1');
+    rmSync(mirror, { recursive: true });
+    cpSync(join(`${root}.backup`, relative(root, store), streams, 'TWONODE_LOG_1'), mirror, {
+      recursive: true,
+    });
+    forgetBoot({ root, store });
+  });
+  pair.link.set(false);
+  await assertEqual(pair);
+  assert.is(await pair.leader.get('/alone'), '1');
 });
 
 test('a leader that came back with an older log takes what it lacks before it leads', async ({ pair }) => {

@@ -1,6 +1,8 @@
 import { decodeRecord } from '../../services/shim/log/record.ts';
 import { readKeyValue } from '../../services/shim/store/key-value.ts';
+import { bandSize } from '../../services/shim/store/revision-band.ts';
 import type { NodeState } from '../../shared/node.ts';
+import { isLeased } from './clients/keys.ts';
 import type { SimulatedStream, StoredMessage } from './nats/stream.ts';
 import { type NodeName, nodeNames, peerOf } from './network.ts';
 
@@ -25,7 +27,9 @@ interface NodeView {
   restrictedSinceMs: number | null;
 }
 
+export const bandOf = (revision: number) => Math.floor(revision / bandSize);
 const isRestricted = (state: NodeState | null) => state === 'LeaderRX' || state === 'Impaired';
+const isOverlay = (stream: SimulatedStream) => stream.config.name.startsWith('TWONODE_OVERLAY_');
 const isLog = (stream: SimulatedStream) => stream.config.name.startsWith('TWONODE_LOG_');
 
 /** Watches everything that happens in the simulated world, and finds what must never be. */
@@ -36,9 +40,15 @@ export class Checks {
     'node-a': { state: null, restrictedSinceMs: null },
     'node-b': { state: null, restrictedSinceMs: null },
   };
+  /** The overlay that was written in each odd band. */
+  readonly #overlays = new Map<number, string>();
   /** Values in records that were cleaned away. */
   readonly #cleaned = new Set<string>();
   readonly #beats: Record<NodeName, string | null> = { 'node-a': null, 'node-b': null };
+  /** When a node's disk last lost something; 0: never. */
+  readonly #diskLostMs: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
+  /** When the two last came together. */
+  #togetherMs = Number.NEGATIVE_INFINITY;
   /** Values that only a disk held which was lost. */
   readonly excused = new Set<string>();
 
@@ -59,6 +69,21 @@ export class Checks {
     view.restrictedSinceMs = isRestricted(state) ? (view.restrictedSinceMs ?? now) : null;
     if (this.#nodes['node-a'].state === 'Leader' && this.#nodes['node-b'].state === 'Leader')
       this.broken('I1', 'both nodes are Leader');
+    if (this.isTogether) this.#togetherMs = now;
+  }
+
+  /** One leads and the other follows. */
+  get isTogether(): boolean {
+    return this.#nodes['node-a'].state === 'Leader' && this.#nodes['node-b'].state === 'Follower';
+  }
+
+  #wereTogetherSince(ms: number): boolean {
+    return this.isTogether || this.#togetherMs > ms;
+  }
+
+  /** A node's disk may be lost while its peer has a copy of everything: of two lost disks nothing comes back. */
+  mayLoseDisk(node: NodeName): boolean {
+    return this.#wereTogetherSince(this.#diskLostMs[peerOf(node)]);
   }
 
   restrictedSinceMs(node: NodeName): number | null {
@@ -88,10 +113,32 @@ export class Checks {
 
   /** A message is stored: in a mirror it must be the one that the leader's log has there (I5). */
   stored(node: NodeName, stream: SimulatedStream, message: StoredMessage): void {
+    if (isOverlay(stream)) this.#noteBands(message);
     if (!isLog(stream)) return;
     const { mirror } = stream.config;
     const origin = mirror && this.#world.streams(peerOf(node)).get(mirror.name);
     if (origin) this.#isPrefix(node, stream, origin, message);
+  }
+
+  /** An overlay that goes on after a boot does so in another band. */
+  #noteBands({ data }: StoredMessage): void {
+    const { entries } = decodeRecord(data, undefined);
+    const [begin, jump] = entries;
+    if (begin?.kind === 'overlay' && jump?.kind === 'jump')
+      this.#overlays.set(bandOf(jump.revision), begin.id);
+  }
+
+  /**
+   * Whether two revisions of one key belong to one history, in which the later value stands for the earlier one: both are of one
+   * band or overlay, or the earlier one stands in a log whose end the leader lost, and the later one in the overlay on top of it.
+   */
+  isOneHistory(earlier: number, later: number): boolean {
+    if (later <= earlier) return false;
+    const [before, after] = [bandOf(earlier), bandOf(later)];
+    if (before === after) return true;
+    const [below, above] = [this.#overlays.get(before), this.#overlays.get(after)];
+    if (above === undefined) return false;
+    return below === above || (below === undefined && this.#diskLostMs['node-a'] > 0);
   }
 
   #isPrefix(node: NodeName, mirror: SimulatedStream, origin: SimulatedStream, message: StoredMessage): void {
@@ -113,14 +160,21 @@ export class Checks {
     return values;
   }
 
-  /** A disk loses records of a stream behind a sequence: what its peer does not hold may be gone. */
-  lost(stream: SimulatedStream, behind: number): void {
-    const others = this.#otherLogs(stream);
-    for (const { sequence, data } of stream.messages.values()) {
-      if (sequence <= behind || others.some(({ messages }) => messages.get(sequence)?.data.equals(data)))
-        continue;
+  /**
+   * A disk held these records, and has just lost some: what is nowhere else may be gone (I2).
+   * @returns the bands of which nobody knows any more
+   */
+  diskLost(node: NodeName, before: readonly StoredMessage[]): Set<number> {
+    this.#diskLostMs[node] = this.#world.nowMs();
+    const bands = new Set<number>();
+    const streams = nodeNames.flatMap((node) => [...this.#world.streams(node).values()]);
+    for (const { sequence, data } of before) {
+      if (streams.some(({ messages }) => messages.get(sequence)?.data.equals(data))) continue;
       for (const value of valuesOf(data)) this.excused.add(value);
+      for (const entry of decodeRecord(data, undefined).entries)
+        if (entry.kind === 'jump') bands.add(bandOf(entry.revision));
     }
+    return bands;
   }
 
   /** Records of a log are about to be removed: the other node must have those that are not stated again (I6). */
@@ -131,16 +185,52 @@ export class Checks {
       return;
     }
     const others = this.#otherLogs(stream);
-    for (const [sequence, { data }] of stream.messages) {
+    const alone: StoredMessage[] = [];
+    for (const [sequence, message] of stream.messages) {
       // Where records before it are cleaned away, what they held is stated again.
       const isKept = others.some(
         ({ firstSequence, messages }) =>
-          sequence < firstSequence || messages.get(sequence)?.data.equals(data),
+          sequence < firstSequence || messages.get(sequence)?.data.equals(message.data),
       );
-      if (isKept) continue;
-      this.broken('I6', `${node} removes record ${sequence} of ${stream.config.name}, which nobody else has`);
-      return;
+      if (!isKept) alone.push(message);
     }
+    const lost = this.#notMerged(alone);
+    if (lost) this.broken('I6', `${node} removes ${lost} of ${stream.config.name}, which nobody else has`);
+  }
+
+  /** A value in records that only one log has, which is not merged into the leader's: the last one of its key. */
+  #notMerged(records: readonly StoredMessage[]): string | null {
+    if (records.length === 0) return null;
+    const last = new Map<string, { value: string; sequence: number }>();
+    for (const { data, sequence } of records) {
+      for (const entry of decodeRecord(data, undefined).entries) {
+        if (entry.kind !== 'revision') continue;
+        for (const change of entry.changes) {
+          const { key } = readKeyValue(Buffer.from(change));
+          last.set(key, { value: keyValueOf(change), sequence });
+        }
+      }
+    }
+    const logged = this.logged();
+    const judged = this.#judged();
+    for (const [key, { value, sequence }] of last) {
+      const isGone = value.endsWith('=null');
+      if (!isLeased(key) && !isGone && !judged.has(key) && !logged.has(value))
+        return `${value.slice(0, 60)} in record ${sequence}`;
+    }
+    return null;
+  }
+
+  /** The keys that the merge of an overlay has dealt with, whatever became of them. */
+  #judged(): Set<string> {
+    const keys = new Set<string>();
+    for (const stream of this.#world.streams('node-a').values()) {
+      if (!isLog(stream)) continue;
+      for (const { data } of stream.messages.values())
+        for (const entry of decodeRecord(data, undefined).entries)
+          if (entry.kind === 'judged') keys.add(entry.key);
+    }
+    return keys;
   }
 
   #noteCleaned(stream: SimulatedStream, before: number): void {

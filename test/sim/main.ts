@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { countFalseAlarms } from './false-alarms.ts';
 import { runSeed } from './run-seed.ts';
+import { type FaultName, faultNames } from './scenario.ts';
 
 // npm run sim -- --seeds 10000 [--from 1]     runs seeds and names those that fail
 // npm run sim -- --seed 42                    runs one again, and prints all that happened
+// npm run sim -- --seeds 500 --with 'disk lost'   that fault is among those of each seed
 // npm run sim -- --hours 24 --loss 0.3        the failure detector alone: false alarms
 
 const { values } = parseArgs({
@@ -11,10 +13,16 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    with: { type: 'string' },
     hours: { type: 'string' },
     loss: { type: 'string', default: '0.3' },
   },
 });
+
+/** Lines of a violation's text that are printed: a stack is long. */
+const linesMax = 7;
+/** A long run says how far it is after so many seeds. */
+const progressSeeds = 500;
 
 /** @throws RangeError */
 function number(name: 'seeds' | 'from' | 'seed' | 'hours' | 'loss'): number {
@@ -24,9 +32,17 @@ function number(name: 'seeds' | 'from' | 'seed' | 'hours' | 'loss'): number {
   return value;
 }
 
+/** A fault that is among those of each seed; undefined: none. @throws RangeError */
+function also(): FaultName | undefined {
+  const name = faultNames.find((known) => known === values.with);
+  if (values.with !== undefined && !name)
+    throw new RangeError(`--with: expected one of ${faultNames.join(', ')}, not "${values.with}"`);
+  return name;
+}
+
 /** Prints all that happens in one seed. @returns whether everything held */
 async function replay(seed: number): Promise<boolean> {
-  const { trace, violations, virtualMs, events } = await runSeed(seed, { keepsContents: true });
+  const { trace, violations, virtualMs, events } = await runSeed(seed, { keepsContents: true, also: also() });
   for (const line of trace) console.log(line);
   console.log(`seed ${seed}: ${violations.length} violations, ${virtualMs / 1_000} s, ${events} events`);
   return violations.length === 0;
@@ -36,11 +52,15 @@ async function runSeeds(from: number, count: number): Promise<boolean> {
   const started = process.cpuUsage();
   let failed = 0;
   for (let seed = from; seed < from + count; seed++) {
-    const [first] = (await runSeed(seed)).violations;
+    if (seed > from && (seed - from) % progressSeeds === 0)
+      console.log(`${seed - from} seeds, ${failed} failed`);
+    const [first] = (await runSeed(seed, { also: also() })).violations;
     if (!first) continue;
     failed++;
-    console.log(`seed ${seed} after ${first.atMs} ms: ${first.invariant}: ${first.text}`);
-    console.log(`  again: npm run sim -- --seed ${seed}`);
+    console.log(
+      `seed ${seed} after ${Math.round(first.atMs)} ms: ${first.invariant}: ${first.text.split('\n', linesMax).join('\n')}`,
+    );
+    console.log(`  again: npm run sim -- --seed ${seed}${values.with ? ` --with '${values.with}'` : ''}`);
   }
   const { user, system } = process.cpuUsage(started);
   const seconds = (user + system) / 1e6;

@@ -1,5 +1,5 @@
 import { type NodeName, nodeNames } from './network.ts';
-import type { ServiceName } from './node/machine.ts';
+import type { ServiceName, SimulatedMachine } from './node/machine.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -8,6 +8,8 @@ type Fault = (world: World, random: Random, forMs: number) => () => void;
 
 const nothing = () => undefined;
 const node = (random: Random): NodeName => random.pick(nodeNames);
+const twoOf = (random: Random): [NodeName, NodeName] =>
+  random.chance(0.5) ? ['node-a', 'node-b'] : ['node-b', 'node-a'];
 const serviceNames: readonly ServiceName[] = ['nats', 'prober', 'shim'];
 
 function undoAll(undo: readonly (() => void)[]): () => void {
@@ -16,7 +18,16 @@ function undoAll(undo: readonly (() => void)[]): () => void {
   };
 }
 
-/** The faults, by name, each as often as it stands here. */
+/** The power fails, and when it is back the disk has lost something; only while the peer has a copy of everything. */
+function damaged({ machines, checks }: World, name: NodeName, damage: (machine: SimulatedMachine) => void) {
+  if (!checks.mayLoseDisk(name)) return nothing;
+  const machine = machines[name];
+  machine.powerOff();
+  damage(machine);
+  return () => machine.powerOn();
+}
+
+/** The faults, by name. */
 const faults = {
   cut: ({ network }) => undoAll(nodeNames.map((name) => network.cut(name))),
   'one-way cut': ({ network }, random) => network.cut(node(random)),
@@ -52,24 +63,54 @@ const faults = {
   },
   'power off both': ({ machines, scheduler }, random) => {
     for (const name of nodeNames) machines[name].powerOff();
-    const [first, second] = random.chance(0.5) ? nodeNames : [...nodeNames].reverse();
+    const [first, second] = twoOf(random);
     return () => {
-      if (first) machines[first].powerOn();
-      scheduler.after(random.between(0, 5_000), null, () => second && machines[second].powerOn());
+      machines[first].powerOn();
+      scheduler.after(random.between(0, 15_000), null, () => machines[second].powerOn());
     };
   },
-  'follower disk lost': ({ machines }) => {
-    const machine = machines['node-b'];
-    machine.powerOff();
-    machine.replaceDisk();
+  'disk lost': (world, random) => {
+    const lost = random.pick(['everything', 'the store'] as const);
+    return damaged(world, node(random), (machine) => machine.replaceDisk(lost));
+  },
+  'log truncated': (world, random) => {
+    const records = 1 + random.below(40);
+    return damaged(world, node(random), (machine) => machine.truncateLog(records));
+  },
+  'disk rolled back': (world, random, forMs) => {
+    const name = node(random);
+    const back = random.pick(['everything', 'the store'] as const);
+    const putBack = world.machines[name].copyDisk();
+    let undo: () => void = nothing;
+    world.scheduler.after(forMs * random.next(), null, () => {
+      undo = damaged(world, name, () => putBack(back));
+    });
+    return () => undo();
+  },
+  'in turns': ({ machines, scheduler }, random, forMs) => {
+    const [first, second] = twoOf(random);
+    for (const name of nodeNames) machines[name].powerOff();
+    scheduler.after(forMs * 0.05, null, () => machines[first].powerOn());
+    scheduler.after(forMs * random.between(0.1, 0.9), null, () => {
+      machines[first].powerOff();
+      machines[second].powerOn();
+    });
+    return () => {
+      for (const name of nodeNames)
+        scheduler.after(random.between(0, 5_000), null, () => machines[name].powerOn());
+    };
+  },
+  leave: ({ machines }, random) => {
+    const machine = machines[node(random)];
+    machine.leave();
     return () => machine.powerOn();
   },
-  'mirror truncated': ({ machines }, random) => {
-    const machine = machines['node-b'];
-    machine.powerOff();
-    machine.truncateLog(1 + random.below(40));
+  restart: ({ machines }, random) => {
+    const machine = machines[node(random)];
+    machine.restart();
     return () => machine.powerOn();
   },
+  'disk full': ({ machines }, random) => machines[node(random)].fillDisk(),
   pause: ({ machines }, random, forMs) => {
     const paused = random.chance(0.4) ? serviceNames : [random.pick(serviceNames)];
     machines[node(random)].pause(paused, Math.min(forMs, 15_000));
@@ -120,7 +161,8 @@ export type FaultName = keyof typeof faults;
 const chosenFrom: readonly FaultName[] = [
   ...(['cut', 'cut', 'cut', 'cut', 'one-way cut', 'one-way cut', 'flap', 'loss', 'slow link'] as const),
   ...(['kill', 'kill', 'kill', 'power off', 'power off', 'power off both', 'pause', 'pause'] as const),
-  ...(['follower disk lost'] as const),
+  ...(['in turns', 'leave', 'restart', 'disk full'] as const),
+  ...(['disk lost', 'log truncated', 'disk rolled back'] as const),
   ...(['slow disk', 'clock step', 'failed check', 'nic lost', 'joint failure'] as const),
 ];
 
@@ -129,11 +171,20 @@ function lengthMs(random: Random): number {
   return Math.round(100 * 200 ** random.next());
 }
 
-/** Plans the faults of a seed: one after the other or over each other, from `fromMs` up to `toMs`. */
-export function planFaults(world: World, fromMs: number, toMs: number): void {
+export const faultNames = Object.keys(faults) as FaultName[];
+
+/**
+ * Plans the faults of a seed: one after the other or over each other, from `fromMs` up to `toMs`.
+ * @param also one that is among them in any case
+ */
+export function planFaults(
+  world: World,
+  { fromMs, toMs, also }: { fromMs: number; toMs: number; also?: FaultName | undefined },
+): void {
   const random = world.random.fork();
-  for (let left = 1 + random.below(7); left > 0; left--) {
-    const name = random.pick(chosenFrom);
+  const names = Array.from({ length: 1 + random.below(7) }, () => random.pick(chosenFrom));
+  if (also) names.push(also);
+  for (const name of names) {
     const atMs = random.between(fromMs, toMs);
     const forMs = Math.min(lengthMs(random), toMs - atMs);
     const own = random.fork();

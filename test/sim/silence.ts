@@ -69,7 +69,7 @@ export class Silence {
     const { beatOf, stateOf, broken } = this.#world;
     if (beatOf(node) === 'ok')
       broken('I7', `${node} does not see after ${silentMs} ms that its peer is silent`);
-    else if (stateOf(node) === 'Follower')
+    else if (stateOf(node) === 'Follower' && now > this.#world.machines[peerOf(node)].backUntilMs)
       broken('I7', `${node} is Follower after ${silentMs} ms of silence`);
   }
 

@@ -19,6 +19,11 @@ import { Trace } from './trace.ts';
 /** True time 0 on both wall clocks. */
 const startWallMs = Date.parse('2026-01-01T12:00:00Z');
 
+/** How far a machine's clock drifts at most: 500 ppm is a bad one. */
+const driftMax = 0.001;
+/** Waits after boot, in milliseconds: in a minute the default of 30 s would seldom be over. */
+const bootGracesMs = [2_000, 10_000] as const;
+
 const smallQuotaBytes = 96 * 1024;
 
 /** The configuration of the pair: the product's defaults, but with shorter waits, so that a minute holds more. */
@@ -38,7 +43,6 @@ function simulatedConfig(): TwoNodeConfiguration {
       // Fewer beats in 800 ms than the default's 20: less work, and harder for the detector.
       beat: { interval: '50ms' },
     },
-    states: { bootGrace: '10s' },
     defaults: 'replace',
     approvedMutationList: [{ resources: ['configmaps'] }],
     impairedMutationList: [],
@@ -67,6 +71,7 @@ export class World {
     // The schema's least quota is far above what a minute writes. With a small one the log is cleaned.
     if (this.random.chance(0.3)) this.config.datastore.quotaBackendBytes = smallQuotaBytes;
     if (this.random.chance(0.2)) this.config.datastore.ack = 'local';
+    this.config.states.bootGrace = this.random.pick(bootGracesMs);
     this.lists = {
       'node-a': mutationLists(this.config, 'node-a'),
       'node-b': mutationLists(this.config, 'node-b'),
@@ -87,7 +92,10 @@ export class World {
       restrictedSinceMs: (node) => this.checks.restrictedSinceMs(node),
       keepsContents,
     });
-    const clock = (): MachineClock => ({ wallOffsetMs: startWallMs, rate: 1 });
+    const clock = (): MachineClock => ({
+      wallOffsetMs: startWallMs,
+      rate: 1 + this.random.between(-driftMax, driftMax),
+    });
     this.machines = {
       'node-a': new SimulatedMachine('node-a', this, clock()),
       'node-b': new SimulatedMachine('node-b', this, clock()),

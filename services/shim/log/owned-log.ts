@@ -7,7 +7,7 @@ import { FencedPublisher } from './fenced-publisher.ts';
 import { GroupCommit, type LogPosition } from './group-commit.ts';
 import type { LogHealth } from './log-health.ts';
 import { replayLog } from './open-log.ts';
-import type { LogRecord } from './record.ts';
+import type { Entry, LogRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
 import { ensureLogStream, readLastMessage } from './stream.ts';
 
@@ -165,22 +165,23 @@ export function leadershipOf(node: string, { leadership }: Database): Leadership
   return { generation: (leadership?.generation ?? 0) + 1, node };
 }
 
-/** Writes the epoch's record, which says too who leads: from then on any writer of an earlier epoch is fenced off. */
+/**
+ * Writes the epoch's record, which says too who leads: from then on any writer of an earlier epoch is fenced off.
+ * @param entries what else stands in it
+ */
 export async function beginEpoch(
   commit: GroupCommit,
   database: Database,
   epoch: Epoch,
   leader: string,
+  entries: readonly Entry[] = [],
 ): Promise<void> {
   const before = database.leadership;
   database.epochs.push(epoch);
   const leadership = leadershipOf(leader, database);
   database.leadership = leadership;
   await commit.append(
-    [
-      { kind: 'epoch', ...epoch },
-      { kind: 'leadership', ...leadership },
-    ],
+    [{ kind: 'epoch', ...epoch }, { kind: 'leadership', ...leadership }, ...entries],
     () => {
       database.epochs.pop();
       database.leadership = before;

@@ -13,7 +13,13 @@ import { FollowerReplication } from '../replication/follower.ts';
 import { forkedTail } from '../replication/forked-tail.ts';
 import type { MirrorFold } from '../replication/mirror-fold.ts';
 import { Mirrors } from '../replication/mirrors.ts';
-import { findOverlay, Overlay, type OverlayOptions, removeOverlay } from '../replication/overlay.ts';
+import {
+  findOverlay,
+  Overlay,
+  type OverlayOptions,
+  readOverlay,
+  removeOverlay,
+} from '../replication/overlay.ts';
 import { handOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import { Database } from '../store/database.ts';
@@ -45,8 +51,8 @@ interface FoldOptions {
   noFurther?: boolean;
   /** Give up when the link goes down. */
   whileLinked?: boolean;
-  /** Give up when it is not whole at that sequence: nothing that may make it whole is waited for. */
-  wholeAtOnce?: boolean;
+  /** Wait for what makes it whole, where that is still to come; default: give up when it is there and not whole. */
+  untilWhole?: boolean;
   /** Serve it only in the place of this one. */
   inPlaceOf?: MirrorFold;
 }
@@ -129,10 +135,12 @@ export class FollowerNode implements ShimNode {
     node.#mustFold = mirrors.copy !== null;
     const { sequence } = await mirrors.end(mirrors.served);
     node.#lostRecords = sequence < context.verifiedPoint.reached();
+    const isProven = sequence > 0 && (await node.#isVerifiedPointThere());
+    node.#replication.mayHaveLost = !isProven;
     if (sequence > 0) {
       try {
-        await node.#serveMirror(sequence, mirrors.served, { wholeAtOnce: true });
-        node.#verified = await node.#isVerifiedPointThere();
+        await node.#serveMirror(sequence, mirrors.served);
+        node.#verified = isProven;
       } catch (error) {
         // This node's own nats-server does not answer: what was written alone may be there, and must not be forgotten.
         if (error instanceof NatsError && error.code === ErrorCode.Timeout) throw error;
@@ -153,9 +161,9 @@ export class FollowerNode implements ShimNode {
    * Serves what a copy of the log holds, up to `last` at least; where there is an overlay, up to its base and the overlay on top.
    * @throws Error when the copy is not whole
    */
-  async #serveMirror(last: number, stream: string, how: Partial<FoldOptions> = {}): Promise<void> {
+  async #serveMirror(last: number, stream: string): Promise<void> {
     const overlay = await findOverlay(this.#context.connection);
-    await this.#serveUpTo(overlay?.baseSequence ?? last, { ...how, stream, noFurther: overlay !== null });
+    await this.#serveUpTo(overlay?.baseSequence ?? last, { stream, noFurther: overlay !== null });
     if (overlay) await this.#begin(() => this.#openOverlay(overlay.baseSequence));
   }
 
@@ -217,6 +225,9 @@ export class FollowerNode implements ShimNode {
       const current = state();
       enforce(this.#judge, current.state, current, { method, request, store: this.database.store });
       const writes = this.#overlay?.writes;
+      if (this.#overlay && !this.#verified) {
+        throw permissionDenied(`twonode: ${current.state}: write refused: ${current.text}`);
+      }
       // What ends a conflict belongs into the log: an overlay would merge the value, and lose the end.
       if (method === 'ResolveConflict' && (this.#overlay || this.#isAlone())) throw notWhileAlone();
       if (writes) return writes.write(method, request);
@@ -285,7 +296,7 @@ export class FollowerNode implements ShimNode {
     clearTimeout(this.#leaseTimer);
     this.#replication.stop();
     await this.#overlay?.seal();
-    if (this.#verified) this.#context.verifiedPoint.save(this.#replication.position);
+    if (this.#verified) this.#context.verifiedPoint.keep(this.#replication.position);
   }
 
   /** From now on this node writes into its overlay; whoever comes meanwhile waits for it. */
@@ -328,6 +339,8 @@ export class FollowerNode implements ShimNode {
       identity: this.identity,
       newLeaseId: newLeaseIds(1),
       expiry: new LeaseExpiry(),
+      usedRevision: () => this.#replication.usedRevision,
+      mayHaveLost: () => this.#replication.mayHaveLost,
       onWritten: this.#context.onWritten,
       onFenced: (error) => this.#context.onLost(error),
       onHealth: () => this.#factsChanged(),
@@ -366,15 +379,25 @@ export class FollowerNode implements ShimNode {
     // With an open overlay, the merge folds the mirror.
     const mustServe = !this.#hasJoined || this.#mustFold;
     if (mustServe && !this.#overlay) {
-      await this.#serveMirror(this.#replication.leaderSequence, this.#mirrors.current);
+      const { leaderSequence } = this.#replication;
+      await this.#serveMirror(leaderSequence, this.#mirrors.current).catch((error: Error) =>
+        this.#mergeUnserved(leaderSequence, error),
+      );
       if (!this.#overlay) await this.#mirrors.finishCopy();
     }
     // Not before: nothing may be written alone on a mirror that is not folded yet.
-    this.#verified = true;
+    await this.#verify();
     this.#lostRecords = false;
     this.#mustFold = false;
     if (!this.#mirrors.copy) this.#saveVerifiedPoint();
     this.#factsChanged();
+  }
+
+  /** What it holds is the cluster's: this node may write alone from here on. */
+  async #verify(): Promise<void> {
+    if (this.#verified) return;
+    await this.#begin(async () => this.#overlay?.goOn());
+    this.#verified = true;
   }
 
   #factsChanged(): void {
@@ -385,25 +408,27 @@ export class FollowerNode implements ShimNode {
   }
 
   #tick(): void {
-    const { state } = this.#context;
+    const { state, logger } = this.#context;
     // During a merge what is served stands behind what is known.
     const isSaveDue = performance.now() - this.#lastSavedMs > verifiedPointIntervalMs;
     if (this.#verified && !this.#merging && isSaveDue) this.#saveVerifiedPoint();
     // The wait after boot is over and nobody is there to compare with.
     const mayWriteAlone = this.#hasJoined && !this.#lostRecords;
-    if (!this.#verified && mayWriteAlone && state().reason === 'unverified-log' && !state().peer.heard) {
-      this.#verified = true;
-      this.#factsChanged();
+    const isDecided = state().reason === 'unverified-log' && !state().peer.heard;
+    if (!this.#verified && !this.#beginning && mayWriteAlone && isDecided) {
+      this.#verify()
+        .catch((error: unknown) => logger.error({ err: error }, 'the overlay takes no writes'))
+        .finally(() => this.#factsChanged());
     }
     if (!this.#overlay || this.#merging || !this.#replication.linkWorks) return;
     this.#reconverge(this.#overlay).catch((error: unknown) =>
-      this.#context.logger.error({ err: error }, 'the overlay takes no writes'),
+      logger.error({ err: error }, 'the overlay takes no writes'),
     );
   }
 
   #saveVerifiedPoint(): void {
     this.#lastSavedMs = performance.now();
-    this.#context.verifiedPoint.save(this.#replication.position);
+    this.#context.verifiedPoint.keep(this.#replication.position);
   }
 
   async #isVerifiedPointThere(): Promise<boolean> {
@@ -449,6 +474,30 @@ export class FollowerNode implements ShimNode {
   }
 
   /**
+   * The mirror cannot be served as it was when the overlay was begun on it, so neither can the overlay. What is in that goes into the
+   * leader's log as it stands on disk, and then the mirror is served.
+   * @param why it cannot be served
+   */
+  async #mergeUnserved(last: number, why: Error): Promise<void> {
+    const { connection, config, logger } = this.#context;
+    const { quotaBackendBytes: quotaBytes } = config.datastore;
+    const stream = this.#mirrors.current;
+    const overlay = await readOverlay({ ...this.#context, quotaBytes }, { stream, last });
+    if (!overlay || this.#overlay) throw why;
+    logger.warn({ err: why, overlay: overlay.id }, 'what was written alone is merged without being served');
+    const sequence = await this.#replication.merge(overlay);
+    const fold = await this.#foldUpTo(sequence, { stream });
+    this.#context.verifiedPoint.save(fold.position);
+    await removeOverlay(connection);
+    this.watches.replaceStore(fold.database.store);
+    this.#replication.serve(fold);
+    logger.info(
+      { overlay: overlay.id, keys: overlay.entries.length, sequence },
+      'what was written alone is merged',
+    );
+  }
+
+  /**
    * Removes the overlay, and the copy that a new one replaces. A removal without an answer may have been done: nothing may be
    * written to the overlay then, so it is asked for until it is known to be gone.
    * @throws Error when the node stops meanwhile
@@ -489,8 +538,8 @@ export class FollowerNode implements ShimNode {
 
   /**
    * Folds the mirror anew, up to a sequence at least, until it is whole.
-   * @throws Error when a record cannot be read, when it makes no progress, when it is not whole (in time, or `wholeAtOnce`), when
-   * the link goes down (`whileLinked`), or when there is no mirror
+   * @throws Error when a record cannot be read, when it makes no progress or is not whole, when the link goes down
+   * (`whileLinked`), or when there is no mirror
    */
   async #foldUpTo(sequence: number, how: FoldOptions): Promise<MirrorFold> {
     let progressMs = performance.now();
@@ -526,7 +575,8 @@ export class FollowerNode implements ShimNode {
       if (gapAt !== null) return this.#foldUpTo(Math.max(sequence, gapAt), { ...how, from: gapAt });
       const isCutOff = how.whileLinked && !this.#replication.linkWorks;
       const isThere = fold.position.sequence >= sequence;
-      if (isCutOff || (isThere && how.wholeAtOnce) || performance.now() - progressMs > foldProgressLimitMs) {
+      const isShort = isThere && !how.untilWhole;
+      if (isCutOff || isShort || performance.now() - progressMs > foldProgressLimitMs) {
         fold.stop();
         const { sequence: at } = fold.position;
         throw new Error(
@@ -546,7 +596,7 @@ export class FollowerNode implements ShimNode {
     if (this.#stopped || !this.#replication.isServed(served)) return;
     const { logger } = this.#context;
     logger.warn({ at }, 'records are missing before this one: the mirror is folded anew from here');
-    const how = { stream: this.#mirrors.served, from: at, inPlaceOf: served };
+    const how = { stream: this.#mirrors.served, from: at, untilWhole: true, inPlaceOf: served };
     this.#serveUpTo(at, how).catch((error: unknown) => {
       logger.error({ err: error }, 'the mirror could not be folded anew');
       setTimeout(() => this.#crossGap(served, at), 1_000);

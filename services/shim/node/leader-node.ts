@@ -4,7 +4,7 @@ import type { NodeState } from '../../../shared/node.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
 import { publishChanges } from '../change-feed.ts';
-import { permissionDenied } from '../etcd/errors.ts';
+import { etcdErrors, permissionDenied } from '../etcd/errors.ts';
 import { headerIdentity, idOf } from '../etcd/identity.ts';
 import { LeaseExpiry } from '../lease/expiry.ts';
 import { newLeaseIds } from '../lease/ids.ts';
@@ -19,12 +19,12 @@ import { chainAt, findLogStreams, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import { Arbiter } from '../replication/arbiter.ts';
 import { LeaderReplication } from '../replication/leader.ts';
-import { jumpAbove, mergeBatch } from '../replication/merge.ts';
+import { jumpTo, mergeBatch } from '../replication/merge.ts';
 import { readOverlay, removeOverlay } from '../replication/overlay.ts';
 import { ledByPeer, takeOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import type { Database } from '../store/database.ts';
-import { nextOddBand } from '../store/revision-band.ts';
+import { leaderBandAfterLoss } from '../store/revision-band.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
@@ -63,6 +63,8 @@ export class LeaderNode implements ShimNode {
   #reconnectCheck: ReconnectCheck | null = null;
   #opening: Promise<void> | null = null;
   #lastSavedMs = 0;
+  /** What this node's log holds is known to be all that it ever acknowledged. */
+  #isProven = false;
 
   private constructor(context: NodeContext, stream: string, log: OwnedLog, refusal: string | null) {
     this.#context = context;
@@ -111,7 +113,7 @@ export class LeaderNode implements ShimNode {
       arbiter: this.#arbiter,
       position: () => this.#position,
       takesWrites: () => this.#health.failure === null,
-      onCompared: (isPrefix) => this.#compared(isPrefix),
+      onCompared: (isPrefix, usedRevision) => this.#compared(isPrefix, usedRevision),
       onRestored: () => context.restart(`the log is restored from ${pair.peer.name}`),
       write: (method, request, sender) => this.#writeForPeer(method, request, sender),
       logger,
@@ -139,7 +141,8 @@ export class LeaderNode implements ShimNode {
     if (refusal) return node;
     await node.#replication.start();
     node.#ping.start();
-    if (await node.#mayOpenAtOnce()) await node.#open();
+    node.#isProven = await node.#mayOpenAtOnce();
+    if (node.#isProven) await node.#open();
     return node;
   }
 
@@ -160,8 +163,10 @@ export class LeaderNode implements ShimNode {
     return this.#commit?.position ?? this.#log.position;
   }
 
-  linearizable(): Promise<void> {
-    return Promise.resolve();
+  /** A log that is known to lack records is no copy of the cluster: nobody may take it for one. */
+  async linearizable(): Promise<void> {
+    const isEmpty = this.#log.position.sequence === 0 && !this.#commit;
+    if (isEmpty || this.#log.fault !== null || this.#replication.restoring) throw etcdErrors.noLeader();
   }
 
   async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
@@ -232,7 +237,7 @@ export class LeaderNode implements ShimNode {
     this.#reconnectCheck?.stop();
     this.#health.stop();
     const position = await this.#writes?.finish();
-    if (position) this.#context.verifiedPoint.save(position);
+    if (position) this.#context.verifiedPoint.keep(position);
   }
 
   /** A new cluster with its one-use mark, or the same boot of the machine with the verified point unchanged. */
@@ -257,16 +262,19 @@ export class LeaderNode implements ShimNode {
    * The follower's log holds nothing that ours lacks, or both went apart. An empty log without its mark is none that could be
    * compared. A follower whose log is a prefix of ours does not lead it, whatever the log says.
    */
-  async #compared(isPrefix: boolean): Promise<void> {
+  async #compared(isPrefix: boolean, usedRevision: number): Promise<void> {
     if (this.#log.fault !== null || this.#refusal !== null) return;
     if (!isPrefix && this.#mustNotLead !== null) return;
     if (this.#log.position.sequence === 0 && !existsSync(this.#context.paths.initMark)) return;
-    await this.#open();
+    await this.#open(usedRevision);
   }
 
-  /** Takes the next epoch and opens the log for writing; only the first call does anything. */
-  #open(): Promise<void> {
-    this.#opening ??= this.#openOnce().catch((error: unknown) => {
+  /**
+   * Takes the next epoch and opens the log for writing; only the first call does anything.
+   * @param usedRevision the newest one that the follower knows of
+   */
+  #open(usedRevision = 0): Promise<void> {
+    this.#opening ??= this.#openOnce(usedRevision).catch((error: unknown) => {
       // It is tried again when the follower says hello, or at the next tick.
       this.#opening = null;
       throw error;
@@ -274,7 +282,7 @@ export class LeaderNode implements ShimNode {
     return this.#opening;
   }
 
-  async #openOnce(): Promise<void> {
+  async #openOnce(usedRevision: number): Promise<void> {
     const { connection, config, pair, paths, logger, onFacts } = this.#context;
     const { database } = this.#log;
     const epoch = nextEpoch(database, this.#log.position);
@@ -298,9 +306,9 @@ export class LeaderNode implements ShimNode {
     });
     this.#checkOnReconnect(commit);
     const isForeign = (database.leadership?.node ?? pair.self.name) !== pair.self.name;
-    await beginEpoch(commit, database, epoch, pair.self.name);
-    // It was not handed over: the old leader may have told its clients of revisions that are not here.
-    if (isForeign) await commit.append(jumpAbove(database.store, nextOddBand(database.store.head)));
+    // Handed over without a word, or not open in this boot: clients may know of revisions that are not here.
+    const jump = isForeign || !this.#isProven ? this.#jump(usedRevision) : [];
+    await beginEpoch(commit, database, epoch, pair.self.name, jump);
     await this.#mergeOwnOverlay(commit);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
     this.#commit = commit;
@@ -319,7 +327,7 @@ export class LeaderNode implements ShimNode {
     });
     this.#cleaner = this.#openCleaner(commit);
     this.#replication.open({ epoch, commit });
-    this.#context.verifiedPoint.save(commit.position);
+    this.#context.verifiedPoint.keep(commit.position);
     rmSync(paths.initMark, { force: true });
     rmSync(paths.promoteMark, { force: true });
     logger.info({ epoch: epoch.number, sequence: commit.position.sequence }, 'the log is open for writing');
@@ -330,7 +338,10 @@ export class LeaderNode implements ShimNode {
   async #mergeOwnOverlay(commit: GroupCommit): Promise<void> {
     const { config, connection, pair, logger } = this.#context;
     const quotaBytes = config.datastore.quotaBackendBytes;
-    const overlay = await readOverlay({ ...this.#context, quotaBytes }, this.#stream);
+    const overlay = await readOverlay(
+      { ...this.#context, quotaBytes },
+      { stream: this.#stream, last: this.#log.position.sequence },
+    );
     if (!overlay) return;
     const { database } = this.#log;
     const { id, revision, entries } = overlay;
@@ -341,6 +352,20 @@ export class LeaderNode implements ShimNode {
     );
     await removeOverlay(connection);
     logger.info({ overlay: id, keys: entries.length }, 'what was written alone as the follower is merged');
+  }
+
+  /**
+   * After a boot nobody knows whether the disk lost what it alone held: clients may have seen revisions that are to come. So the
+   * numbers go on above them.
+   */
+  #jump(usedRevision: number): Entry[] {
+    const { store } = this.database;
+    const jump = jumpTo(store, leaderBandAfterLoss(Math.max(store.head, usedRevision)));
+    this.#context.logger.info(
+      { revision: store.head },
+      'the log was not open in this boot: the revision jumps',
+    );
+    return jump;
   }
 
   /** A store that was wiped or rolled back beneath this process is repaired from the peer, by the comparison of the next start. */
@@ -354,7 +379,7 @@ export class LeaderNode implements ShimNode {
       position: () => commit.position,
       onMissing: (sequence) => {
         // Else the next start might find an older point, and lead without what is lost.
-        verifiedPoint.save(commit.position);
+        if (!verifiedPoint.keep(commit.position)) verifiedPoint.forget();
         restart(
           `nats-server came back without record ${sequence} of ${this.#stream}, which it had acknowledged`,
         );
@@ -393,7 +418,7 @@ export class LeaderNode implements ShimNode {
     if (this.#commit) {
       if (performance.now() - this.#lastSavedMs < verifiedPointIntervalMs) return;
       this.#lastSavedMs = performance.now();
-      verifiedPoint.save(this.#commit.position);
+      verifiedPoint.keep(this.#commit.position);
       return;
     }
     // The wait after boot is over and nobody is there to compare with. An empty store, or half a log, is no reason to go on.

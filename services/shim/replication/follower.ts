@@ -98,6 +98,8 @@ export class FollowerReplication {
   #caughtUpMs = performance.now();
   #linkWorks = false;
   #committed = 0;
+  /** This node has been off, and its leader does not know of it yet: what it once wrote alone may be lost. */
+  mayHaveLost = false;
   #leaderSequence = 0;
   /** The first record that the leader held when it was last compared with. */
   #leaderFirstSequence = 1;
@@ -247,6 +249,11 @@ export class FollowerReplication {
     return this.#leaderSequence;
   }
 
+  /** The newest revision that is known to be used, by this node or by the leader. */
+  get usedRevision(): number {
+    return Math.max(this.#committed, this.database?.store.head ?? 0);
+  }
+
   isServed(fold: MirrorFold): boolean {
     return this.#fold === fold;
   }
@@ -372,6 +379,7 @@ export class FollowerReplication {
       throw new Error(answer.text);
     }
     this.#refusal = null;
+    this.mayHaveLost = false;
     this.#leaderFirstSequence = answer.first_sequence;
     const forked = answer.common < hello.point.sequence;
     if (forked) await this.#options.onForked(answer.common);
@@ -429,6 +437,8 @@ export class FollowerReplication {
       first_sequence: first,
       copy: copy && { sequence: copy.sequence, chain: copy.chain },
       mirror: await mirrors.id(),
+      may_have_lost: this.mayHaveLost,
+      used_revision: this.usedRevision,
       founding: epochs[0]?.id ?? '',
       epochs: epochs.slice(-helloEpochsMax),
     };

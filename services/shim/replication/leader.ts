@@ -11,11 +11,11 @@ import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import type { OwnedLog } from '../log/owned-log.ts';
 import { chainAt, findStream, jetStreamError, jetStreamErrorCode } from '../log/stream.ts';
 import type { Database, Epoch } from '../store/database.ts';
-import { nextOddBand } from '../store/revision-band.ts';
+import { leaderBandAfterLoss } from '../store/revision-band.ts';
 import type { Arbiter } from './arbiter.ts';
 import { commonSequence, type LogView } from './compare.ts';
 import { contradiction } from './contradiction.ts';
-import { jumpAbove, mergeBatch } from './merge.ts';
+import { jumpTo, mergeBatch } from './merge.ts';
 import { PeerLog } from './peer-log.ts';
 import {
   type Hello,
@@ -54,7 +54,7 @@ export interface LeaderReplicationOptions {
   /** Decides what both nodes changed while apart. */
   arbiter: Arbiter;
   /** Called when the logs were compared and ours lacks nothing, or both went apart (`isPrefix` false): it may be written now. */
-  onCompared: (isPrefix: boolean) => Promise<void>;
+  onCompared: (isPrefix: boolean, usedRevision: number) => Promise<void>;
   /** Called when the log got back from the follower what it had lost: it is to be read anew. */
   onRestored: () => void;
   /** Runs a write of the follower, if this node's state and the lists allow it. */
@@ -103,6 +103,11 @@ export class LeaderReplication {
     this.#serve('stored', async (message) => this.#stored(message));
     this.#serve('write', (message) => this.#write(message));
     this.#serve('merge', (message) => this.#merge(message));
+  }
+
+  /** The log lacks records that the follower holds, and takes them. */
+  get restoring(): boolean {
+    return this.#restoring !== null;
   }
 
   /** What is wrong between the two logs, for people; null when nothing is. */
@@ -180,10 +185,10 @@ export class LeaderReplication {
       return this.#restore(theirs, log.damage === null && common === ours.last);
     }
     this.#notice = null;
-    await this.#options.onCompared(common === theirs.last);
+    await this.#options.onCompared(common === theirs.last, hello.used_revision);
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
-    if (this.#hasLost(hello, session)) await this.#jumpAboveLost(session.commit);
+    if (this.#hasLost(hello, session)) await this.#jumpAboveLost(session.commit, hello.used_revision);
     const copyIsOurs = hello.copy === null || (await this.#isOurs(hello.copy));
     if (common < theirs.last && hello.copy === null) {
       logger.error({ common, ...hello.point }, 'the follower has another history behind this record');
@@ -207,26 +212,27 @@ export class LeaderReplication {
   }
 
   /**
-   * Whether the follower's disk has lost what it must hold. Of an earlier life of this leader only that it held something is
-   * known. While its mirror is fed the question is no use: more is stored by the time that a hello is here.
+   * Whether the follower's disk has lost what it must hold, or may have: it has been off, and what it wrote alone is known to nobody
+   * else. Of an earlier life of this leader only that it held something is known. While its mirror is fed the question is no use:
+   * more is stored by the time that a hello is here.
    */
-  #hasLost({ mirror, point }: Hello, { epoch }: Session): boolean {
+  #hasLost({ mirror, point, may_have_lost }: Hello, { epoch }: Session): boolean {
     const held = Math.max(this.replicated.stored, 1);
     // A life before the last may have ended before it met the follower, and left no consumer.
     const wasFollowed = this.#wasFollowed || epoch.number > 1;
-    return wasFollowed && mirror !== this.#fedMirror && point.sequence < held;
+    return wasFollowed && (may_have_lost || (mirror !== this.#fedMirror && point.sequence < held));
   }
 
   /**
-   * The follower's disk has lost records, and with them what it may have written alone, in the odd band above them: nobody
-   * can say any more. Its clients saw those revisions, so this log goes on above them.
+   * The follower's disk may have lost records, and with them what it wrote alone, in the odd band above them: nobody can
+   * say any more. Its clients saw those revisions, so this log goes on above them.
    */
-  async #jumpAboveLost(commit: GroupCommit): Promise<void> {
+  async #jumpAboveLost(commit: GroupCommit, usedRevision: number): Promise<void> {
     const database = this.#database;
-    const jump = jumpAbove(database.store, nextOddBand(database.store.head));
+    const jump = jumpTo(database.store, leaderBandAfterLoss(Math.max(database.store.head, usedRevision)));
     this.#options.logger.warn(
       { revision: database.store.head },
-      'the follower has lost what it held: the revision jumps',
+      'the follower may have lost what it wrote alone: the revision jumps',
     );
     await commit.append(jump);
     this.replicated.forget();

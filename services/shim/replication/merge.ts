@@ -77,10 +77,13 @@ export async function mergeBatch(context: MergeContext, batch: MergeBatch): Prom
 
 /** After a split the leader goes on above everything that either side may have used. */
 export function jumpAbove(store: Store, revision: number): Entry[] {
-  if (store.head >= revision) return [];
-  const target = nextEvenBand(revision);
-  store.jump(target);
-  return [{ kind: 'jump', revision: target }];
+  return store.head >= revision ? [] : jumpTo(store, nextEvenBand(revision));
+}
+
+/** Goes on at `revision`, which is above the head. */
+export function jumpTo(store: Store, revision: number): Entry[] {
+  store.jump(revision);
+  return [{ kind: 'jump', revision }];
 }
 
 /** One record of a merge. */

@@ -14,7 +14,7 @@ import { findStream, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import { Database } from '../store/database.ts';
 import { type KeyValue, readKeyValue, readValue } from '../store/key-value.ts';
-import { nextOddBand } from '../store/revision-band.ts';
+import { followerBandAfterLoss, nextOddBand } from '../store/revision-band.ts';
 import type { Store } from '../store/store.ts';
 import type { Version } from '../store/version.ts';
 import { isEphemeral } from './merge.ts';
@@ -54,6 +54,10 @@ export interface OverlayOptions {
   memberId: bigint;
   newLeaseId: () => bigint;
   expiry: LeaseExpiry;
+  /** The newest revision that is known to be used anywhere. */
+  usedRevision: () => number;
+  /** This node has been off, and has not met its leader since: what it wrote alone may be lost in part, or all of it. */
+  mayHaveLost: () => boolean;
   onVisible: (from: number, to: number) => void;
   onFenced: (error: Error) => void;
   onWritten: (seconds: number) => void;
@@ -76,21 +80,22 @@ export async function findOverlay(
 }
 
 /**
- * What the overlay that is on disk holds, for a follower that has become the leader and merges it by itself; null when there
- * is none.
- * @param log the stream that it stands on
+ * What the overlay that is on disk holds, to be merged without being served; null when there is none. A key that is not found
+ * in what it stands on counts as absent there: at worst that makes a conflict.
+ * @param log the stream that it stands on, and how far that goes
  * @throws UserError when a record is of a newer version
  */
 export async function readOverlay(
   options: { connection: NatsConnection; manager: JetStreamManager; quotaBytes: number; logger: Logger },
-  log: string,
+  log: { stream: string; last: number },
 ): Promise<OverlayChanges | null> {
   const { connection, manager, quotaBytes } = options;
   const overlay = await findOverlay(connection);
   if (!overlay) return null;
   const database = new Database();
-  const first = (await findStream(manager, log))?.state.first_seq || 1;
-  await replayLog(options, log, first, overlay.baseSequence, (record, sequence) => {
+  const first = (await findStream(manager, log.stream))?.state.first_seq || 1;
+  const last = Math.min(overlay.baseSequence, log.last);
+  await replayLog(options, log.stream, first, last, (record, sequence) => {
     database.apply(record, sequence);
   });
   const touched = new Map<string, Touched>();
@@ -160,7 +165,8 @@ export class Overlay {
   }
 
   /**
-   * Opens the overlay on disk, or begins a new one on the mirror up to `baseSequence`, and takes writes.
+   * Opens the overlay on disk, or begins a new one on the mirror up to `baseSequence`, and takes writes. One of a node that was
+   * off takes none before {@link goOn}.
    * @param newId the id of a new one
    * @throws StoreFullError when there is no room for its first record
    */
@@ -184,16 +190,23 @@ export class Overlay {
     });
     const name = { id: id || newId, baseSequence };
     const overlay = new Overlay(options, name, log, touched);
-    await overlay.unseal({ isNew: id === '' });
+    if (id === '' || !options.mayHaveLost()) await overlay.unseal({ jumps: id === '' });
     return overlay;
   }
 
-  /** Takes writes (again). */
-  async unseal({ isNew = false } = {}): Promise<void> {
+  /** Takes writes now that they are allowed, though the node was off: above all that may have been told before. */
+  async goOn(): Promise<void> {
+    if (!this.#writes) await this.unseal({ jumps: true });
+  }
+
+  /**
+   * Takes writes (again).
+   * @param jumps it begins, or goes on, in a band that is free
+   */
+  async unseal({ jumps = false } = {}): Promise<void> {
     const { connection, database, quotaBytes, onVisible, onFenced, onWritten, logger } = this.#options;
-    const begin: Entry = { kind: 'overlay', id: this.id, baseSequence: this.#baseSequence };
     const health = new LogHealth({
-      probe: async () => this.#commit?.append([begin]),
+      probe: async () => this.#commit?.append([this.#begin]),
       onChange: this.#options.onHealth,
     });
     const commit = await openLogWriter({
@@ -210,10 +223,10 @@ export class Overlay {
       onWritten,
       health,
     });
-    if (isNew) {
-      const revision = nextOddBand(database.store.head);
+    if (jumps) {
+      const revision = this.#freeBand();
       database.store.jump(revision);
-      await commit.append([begin, { kind: 'jump', revision }]).catch((error: Error) => {
+      await commit.append([this.#begin, { kind: 'jump', revision }]).catch((error: Error) => {
         commit.stop(error);
         throw error;
       });
@@ -229,6 +242,16 @@ export class Overlay {
       monotonicMs: () => performance.now(),
       onChanges: (changes, cause) => this.#touch(changes, cause),
     });
+  }
+
+  #freeBand(): number {
+    const { database, usedRevision, mayHaveLost } = this.#options;
+    const used = Math.max(usedRevision(), database.store.head);
+    return mayHaveLost() ? followerBandAfterLoss(used) : nextOddBand(used);
+  }
+
+  get #begin(): Entry {
+    return { kind: 'overlay', id: this.id, baseSequence: this.#baseSequence };
   }
 
   /** Takes no more writes: those that wait are finished first. */

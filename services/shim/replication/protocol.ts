@@ -42,6 +42,10 @@ export const helloSchema = z.object({
   copy: pointSchema.nullable(),
   /** Names the mirror that the leader is to feed; it may be made only when its consumer is there. */
   mirror: z.string(),
+  /** This follower has been off: nobody knows whether its disk lost something, nor what it wrote alone. */
+  may_have_lost: z.boolean().default(false),
+  /** The newest revision that it knows to be used, on either node: the leader's disk may have lost that. */
+  used_revision: z.number().int().nonnegative().default(0),
   /** Id of the epoch with which this follower's log began, empty when it has none. */
   founding: z.string(),
   /** The newest epochs of this follower's log, in their order. */

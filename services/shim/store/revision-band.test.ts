@@ -1,6 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bandSize, inOddBand, nextEvenBand, nextOddBand, restoreBand } from './revision-band.ts';
+import {
+  bandSize,
+  followerBandAfterLoss,
+  inOddBand,
+  leaderBandAfterLoss,
+  nextEvenBand,
+  nextOddBand,
+  restoreBand,
+} from './revision-band.ts';
 
 const test = suite('revision bands');
 
@@ -11,6 +19,17 @@ test('a follower goes on in the next odd band, the leader above it in the next e
   assert.is(nextEvenBand(bandSize), 2 * bandSize);
   assert.is(nextEvenBand(3 * bandSize + 1), 4 * bandSize);
   assert.is(nextEvenBand(2 * bandSize), 4 * bandSize);
+});
+
+test('after a loss the leader comes to stand above what its follower may have left out', () => {
+  for (const revision of [5, bandSize + 5, 2 * bandSize + 5]) {
+    const follower = followerBandAfterLoss(revision);
+    const leader = leaderBandAfterLoss(revision);
+    assert.ok(inOddBand(follower));
+    assert.not(inOddBand(leader));
+    assert.ok(follower > nextOddBand(revision), 'the band that may be used already is left out');
+    assert.ok(leader > follower);
+  }
 });
 
 test('a restore goes to an even band that nobody has used, hundreds of times', () => {

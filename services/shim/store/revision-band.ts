@@ -16,6 +16,23 @@ export function nextEvenBand(revision: number): number {
   return (band % 2 === 0 ? band + 2 : band + 1) * bandSize;
 }
 
+/**
+ * Bands that are left out by a node that was off, and cannot know whether its disk lost something: in the one before them it may
+ * have told revisions. The follower leaves out fewer, so that the leader comes to stand above it.
+ */
+const leaderLeavesOut = 4;
+const followerLeavesOut = 2;
+
+/** Where a leader goes on that cannot know what it, or its follower, told beyond `revision`. */
+export function leaderBandAfterLoss(revision: number): number {
+  return nextEvenBand(revision) + leaderLeavesOut * bandSize;
+}
+
+/** Where a follower goes on alone that cannot know what it told beyond `revision`. */
+export function followerBandAfterLoss(revision: number): number {
+  return nextOddBand(revision) + followerLeavesOut * bandSize;
+}
+
 /** Whether a revision was given by a follower that wrote alone. */
 export function inOddBand(revision: number): boolean {
   return Math.floor(revision / bandSize) % 2 === 1;

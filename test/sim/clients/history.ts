@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { EtcdError } from '../../../services/shim/etcd/errors.ts';
 import type { KeyValue } from '../../../services/shim/store/key-value.ts';
+import { bandOf } from '../checks.ts';
 import type { NodeName } from '../network.ts';
 import { Contents } from './contents.ts';
 import { isListed } from './keys.ts';
@@ -59,7 +60,7 @@ export class History {
     this.#end(write, revision === 0 ? 'nothing' : 'acknowledged');
     write.revision = revision;
     if (revision === 0) return;
-    this.#world.say('client', `${write.node} ${write.key} = ${write.value?.slice(0, 40)} at ${revision}`);
+    this.#world.say('client', `${write.node} ${write.key} = ${brief(write.value ?? 'null')} at ${revision}`);
     if (write.value !== null) this.#isPut(revision, write.key, write.value, `a write through ${write.node}`);
     const sinceMs = this.#world.restrictedSinceMs(write.node);
     if (!isListed(write.key) && sinceMs !== null && sinceMs < write.beganMs) {
@@ -87,9 +88,15 @@ export class History {
     this.copied('a list', node, revision, new Contents(kvs));
   }
 
-  /** The node's disk lost records that readers of the node have seen: without its peer it cannot know. */
+  /** The node's disk is an older one: until it meets its peer it cannot know. */
   forgetNewest(node: NodeName): void {
     this.#newest[node] = 0;
+  }
+
+  /** Bands of which nobody knows any more are begun again. */
+  forgetBands(bands: ReadonlySet<number>): void {
+    for (const known of [this.#puts, this.#contents])
+      for (const revision of [...known.keys()]) if (bands.has(bandOf(revision))) known.delete(revision);
   }
 
   /** Somebody was shown this version. */
@@ -103,7 +110,7 @@ export class History {
     else if (known.key !== key || known.value !== value) {
       this.broken(
         'I4',
-        `revision ${revision} is ${known.key}=${known.value}, and for ${who} ${key}=${value}`,
+        `revision ${revision} is ${known.key}=${brief(known.value)}, and for ${who} ${key}=${brief(value)}`,
       );
     }
   }
@@ -123,4 +130,9 @@ export class History {
       );
     }
   }
+}
+
+/** Some values are long. */
+function brief(value: string): string {
+  return value.slice(0, 30);
 }

@@ -60,6 +60,12 @@ export class Watcher {
     }
   }
 
+  /** It knows what nobody knows any more. */
+  startAnew(): void {
+    this.revision = 0;
+    this.#close();
+  }
+
   async #follow(): Promise<void> {
     for (;;) {
       const connection = new ApiConnection(this.#process, this.#world.scheduler, this.machine);

@@ -13,6 +13,9 @@ import { type Envelope, envelope, messageOf, type Payload } from './message.ts';
 import type { SimulatedServer } from './server.ts';
 import { ApiFault } from './stream.ts';
 
+/** What a call to the JetStream API needs of the disk. */
+export type CallKind = 'read' | 'write' | 'remove';
+
 type Callback = (error: NatsError | null, message: ReturnType<typeof messageOf>) => void;
 
 export interface SimulatedSubscription {
@@ -158,19 +161,19 @@ export class SimulatedConnection {
   };
 
   async jetstreamManager({ timeout = 5_000 }: { timeout?: number } = {}): Promise<JetStreamManager> {
-    const call = <T>(run: () => T, writes = false) => this.#call(run, writes, timeout);
+    const call = <T>(run: () => T, kind: CallKind = 'read') => this.#call(run, kind, timeout);
     const server = this.#server;
     const manager = {
       streams: {
         info: (name: string, options?: { deleted_details?: boolean }) =>
           call(() => server.streamInfo(name, options?.deleted_details ?? false)),
         add: (config: Parameters<SimulatedServer['addStream']>[0]) =>
-          call(() => server.addStream(config), true),
+          call(() => server.addStream(config), 'write'),
         update: (name: string, config: Parameters<SimulatedServer['updateStream']>[1]) =>
-          call(() => server.updateStream(name, config), true),
-        delete: (name: string) => call(() => server.deleteStream(name), true),
+          call(() => server.updateStream(name, config), 'write'),
+        delete: (name: string) => call(() => server.deleteStream(name), 'remove'),
         purge: (name: string, options?: { seq?: number }) =>
-          call(() => server.purgeStream(name, options?.seq), true),
+          call(() => server.purgeStream(name, options?.seq), 'write'),
         getMessage: (name: string, { seq }: { seq?: number }) =>
           call(() => (seq === undefined ? server.lastMessage(name) : server.message(name, seq))),
         names: async function* () {
@@ -225,7 +228,7 @@ export class SimulatedConnection {
   }
 
   /** A request to the JetStream API. */
-  #call<T>(run: () => T, writes: boolean, timeout: number): Promise<T> {
+  #call<T>(run: () => T, kind: CallKind, timeout: number): Promise<T> {
     if (this.#closed) return Promise.reject(NatsError.errorForCode(ErrorCode.ConnectionClosed));
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => reject(NatsError.errorForCode(ErrorCode.Timeout)), timeout);
@@ -239,6 +242,7 @@ export class SimulatedConnection {
       };
       const work = () => {
         try {
+          this.#server.admit(kind);
           const result = run();
           answer(() => resolve(result));
         } catch (error) {
@@ -246,7 +250,7 @@ export class SimulatedConnection {
         }
       };
       if (!this.#connected) return;
-      this.#hop(() => (writes ? this.#server.onDisk(work) : work()));
+      this.#hop(() => (kind === 'read' || !this.#server.takesWrites ? work() : this.#server.onDisk(work)));
     });
   }
 }

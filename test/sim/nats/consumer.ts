@@ -63,6 +63,12 @@ export class SimulatedConsumer {
     this.#deliverSequence = 0;
   }
 
+  /** What its server knew of it when its disk was copied. */
+  goBackTo(ackFloor: number): void {
+    this.ackFloor = ackFloor;
+    this.#next = ackFloor + 1;
+  }
+
   /** `CONSUMER.RESET`: goes back to what was acknowledged. @returns the sequence before the next one */
   reset(): number {
     this.#next = this.ackFloor + 1;

@@ -5,7 +5,7 @@ import { type MachineClock, SimulatedProcess } from '../clock/process.ts';
 import type { Scheduler } from '../clock/scheduler.ts';
 import { type NodeName, peerOf } from '../network.ts';
 import type { Random } from '../random.ts';
-import type { SimulatedConnection, SimulatedSubscription } from './connection.ts';
+import type { CallKind, SimulatedConnection, SimulatedSubscription } from './connection.ts';
 import { type ConsumerConfig, SimulatedConsumer } from './consumer.ts';
 import { type Envelope, envelope, matches } from './message.ts';
 import { SimulatedMirror } from './mirror.ts';
@@ -15,6 +15,12 @@ import { ApiFault, SimulatedStream, type StoredMessage, type StreamConfig } from
 interface Listener {
   connection: SimulatedConnection;
   subscription: SimulatedSubscription | null;
+}
+
+/** Streams and durable consumers as they are on disk at one moment. */
+export interface StoreCopy {
+  streams: SimulatedStream[];
+  consumers: { stream: string; config: ConsumerConfig; ackFloor: number }[];
 }
 
 /** What the simulation's checks look at. */
@@ -49,6 +55,10 @@ export class SimulatedServer {
   consumers = new Map<string, Map<string, SimulatedConsumer>>();
   /** Sends over the leaf link; null while it is down. */
   leaf: ((message: Envelope) => void) | null = null;
+  /** The disk is full: what is to be written fails, and that is not forgotten before a restart. */
+  isFull = false;
+  /** A stream has met a full disk; `off`: it was a mirror, which switches all of JetStream off. */
+  #fault: 'write error' | 'off' | null = null;
   /** Milliseconds that a sync takes, from one moment to another. */
   syncMs = { least: 0.2, most: 1 };
 
@@ -76,7 +86,13 @@ export class SimulatedServer {
     return new SimulatedProcess(`nats@${this.node}`, this.#clock, this.#scheduler.nowMs);
   }
 
+  /** What a full disk left behind, and only a restart cures. */
+  get hasFault(): boolean {
+    return this.#fault !== null;
+  }
+
   start(): void {
+    this.#fault = null;
     this.process = this.#newProcess();
     for (const stream of this.streams.values()) this.#attach(stream);
     for (const consumers of this.consumers.values())
@@ -112,6 +128,27 @@ export class SimulatedServer {
   wipe(): void {
     this.streams = new Map();
     this.consumers = new Map();
+  }
+
+  /** What is on disk now, to be put back by {@link restore} while the server is off. */
+  copyStore(): StoreCopy {
+    const streams = [...this.streams.values()].map((stream) => stream.copy());
+    const consumers = [...this.consumers].flatMap(([stream, durables]) =>
+      [...durables.values()]
+        .filter(({ config }) => config.durable_name)
+        .map(({ config, ackFloor }) => ({ stream, config, ackFloor })),
+    );
+    return { streams, consumers };
+  }
+
+  restore({ streams, consumers }: StoreCopy): void {
+    this.wipe();
+    for (const stream of streams) this.streams.set(stream.config.name, stream);
+    for (const { stream, config, ackFloor } of consumers) {
+      this.addConsumer(stream, config);
+      const consumer = this.consumers.get(stream)?.get(config.durable_name ?? '');
+      if (consumer) consumer.goBackTo(ackFloor);
+    }
   }
 
   // Connections
@@ -162,7 +199,7 @@ export class SimulatedServer {
   #deliverLocally(message: Envelope): boolean {
     const { subject } = message;
     const mirror = this.#mirrorAt(subject);
-    if (mirror) this.onDisk(() => mirror.receive(message));
+    if (mirror) this.onDisk(() => mirror.receive(message), 'off');
     const listeners = this.#listenersOf(subject);
     for (const { connection, subscription } of listeners) connection.deliver(message, subscription);
     return mirror !== undefined || listeners.length > 0;
@@ -225,7 +262,10 @@ export class SimulatedServer {
     const tokens = subject.split('.');
     if (subject.startsWith('$JS.API.CONSUMER.CREATE.')) {
       const { config } = JSON.parse(Buffer.from(message.data).toString('utf8'));
-      this.#answer(message, () => this.addConsumer(tokens[4] ?? '', config));
+      this.#answer(message, () => {
+        this.admit('write');
+        return this.addConsumer(tokens[4] ?? '', config);
+      });
     } else if (subject.startsWith(`$JS.${this.node}.API.CONSUMER.RESET.`)) {
       this.#answer(message, () => this.#reset(tokens[5] ?? '', tokens[6] ?? ''));
     } else if (subject.startsWith('$JS.FC.') && from === 'leaf') {
@@ -257,8 +297,14 @@ export class SimulatedServer {
     });
   }
 
-  /** Runs something when all writes before it, and its own, are synced. */
-  onDisk(run: () => void): void {
+  /**
+   * Runs something when all writes before it, and its own, are synced; never on a full disk.
+   * @param fault what a full disk makes of it
+   */
+  onDisk(run: () => void, fault: 'write error' | 'off' = 'write error'): void {
+    if (this.isFull && this.#fault !== 'off') this.#fault = fault;
+    if (this.#fault === 'off') for (const mirror of this.#mirrors.values()) mirror.stop();
+    if (this.#fault) return;
     this.#writing.push(run);
     if (this.#writing.length === 1) this.#sync();
   }
@@ -336,6 +382,17 @@ export class SimulatedServer {
     const stream = this.streams.get(name);
     if (!stream) throw noStream();
     return stream;
+  }
+
+  get takesWrites(): boolean {
+    return !this.isFull && this.#fault === null;
+  }
+
+  /** @throws ApiFault while JetStream is off, or the disk takes nothing */
+  admit(kind: CallKind): void {
+    if (this.#fault === 'off') throw new ApiFault(10076, 'JetStream not enabled', 503);
+    if (kind === 'write' && !this.takesWrites)
+      throw new ApiFault(jetStreamError.insufficientResources, 'insufficient resources', 503);
   }
 
   streamInfo(name: string, withDeleted = false) {
@@ -416,7 +473,7 @@ export class SimulatedServer {
           if (message.subject.startsWith('repl.')) this.leaf?.(message);
           else this.#deliverLocally(message);
         },
-        hasInterest: (subject) => this.isUp && this.#hasInterest(subject),
+        hasInterest: (subject) => this.isUp && this.#fault !== 'off' && this.#hasInterest(subject),
       });
       consumers.set(name, consumer);
       if (process.alive) consumer.start();

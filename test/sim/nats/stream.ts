@@ -113,6 +113,16 @@ export class SimulatedStream {
     if (this.messages.size === 0) this.firstSequence = this.lastSequence + 1;
   }
 
+  /** The same records in a stream of its own. */
+  copy(): SimulatedStream {
+    const copy = new SimulatedStream({ ...this.config }, this.createdMs);
+    for (const [sequence, message] of this.messages) copy.messages.set(sequence, message);
+    copy.firstSequence = this.firstSequence;
+    copy.lastSequence = this.lastSequence;
+    copy.bytes = this.bytes;
+    return copy;
+  }
+
   state(withDeleted: boolean) {
     const missing = this.lastSequence - this.firstSequence + 1 - this.messages.size;
     const deleted: number[] = [];

@@ -12,10 +12,25 @@ export class SimulatedFiles {
   readonly #files = new Map<string, string>();
   readonly #open = new Map<number, string>();
   #descriptor = 1_000_000;
+  /** Folders on disks that are full. */
+  readonly #full = new Set<string>();
 
   /** The disk that held these files is gone. */
   wipe(folder: string): void {
     for (const path of this.#files.keys()) if (path.startsWith(`${folder}/`)) this.#files.delete(path);
+  }
+
+  /** The disk that holds this folder is full. @returns makes room */
+  fill(folder: string): () => void {
+    this.#full.add(folder);
+    return () => this.#full.delete(folder);
+  }
+
+  /** @throws Error ENOSPC */
+  #takes(path: string): void {
+    for (const folder of this.#full)
+      if (path.startsWith(`${folder}/`))
+        throw Object.assign(new Error(`ENOSPC: ${path}`), { code: 'ENOSPC' });
   }
 
   write(path: string, text: string): void {
@@ -65,8 +80,14 @@ export class SimulatedFiles {
         if (text === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
         return text;
       },
-      writeFileSync: (path: string, text: string) => files.set(path, text),
-      appendFileSync: (path: string, text: string) => files.set(path, (files.get(path) ?? '') + text),
+      writeFileSync: (path: string, text: string) => {
+        this.#takes(path);
+        files.set(path, text);
+      },
+      appendFileSync: (path: string, text: string) => {
+        this.#takes(path);
+        files.set(path, (files.get(path) ?? '') + text);
+      },
       renameSync: (from: string, to: string) => {
         files.set(to, files.get(from) ?? '');
         files.delete(from);
@@ -78,6 +99,7 @@ export class SimulatedFiles {
       },
       writeSync: (descriptor: number, text: string) => {
         const path = this.#open.get(descriptor) ?? '';
+        this.#takes(path);
         files.set(path, (files.get(path) ?? '') + text);
       },
       fsyncSync: () => undefined,

@@ -1,3 +1,4 @@
+import { bandOf } from '../checks.ts';
 import { type MachineClock, SimulatedProcess } from '../clock/process.ts';
 import type { Appointment } from '../clock/scheduler.ts';
 import { SimulatedConnection } from '../nats/connection.ts';
@@ -12,6 +13,13 @@ import { SimulatedShim } from './shim.ts';
 /** How long a process takes until its code runs, and its supervisor until it starts a dead one again: in milliseconds. */
 const startMs = { least: 50, most: 300 };
 const restartMs = 500;
+/** What a node that restarts tells its peer (services/prober/main.ts), and how long its services may take to stop. */
+const restartingMs = 10_000;
+const stopLimitMs = 8_000;
+const stopLookMs = 10;
+/** How often it is looked whether there is room again, and the pause after a restart for that. */
+const freeLookMs = 2_000;
+const freedPauseMs = 30_000;
 /** The shim needs its nats-server: it waits for the connection. */
 const services = ['prober', 'shim'] as const;
 export type ServiceName = (typeof services)[number] | 'nats';
@@ -36,6 +44,12 @@ export class SimulatedMachine {
   readonly #random: Random;
   #boots = 0;
   #powered = false;
+  /** It stops on purpose; afterwards this is done. */
+  #stopping: { next: () => void } | null = null;
+  /** It said that it is back by then. */
+  backUntilMs = 0;
+  /** When its nats-server was last restarted because a full disk had room again. */
+  #freedMs = Number.NEGATIVE_INFINITY;
   prober: SimulatedProber | null = null;
   shim: SimulatedShim | null = null;
   readonly #restarts = new Map<ServiceName, Appointment>();
@@ -68,10 +82,15 @@ export class SimulatedMachine {
   }
 
   powerOn(): void {
+    if (this.#stopping) this.#stopping.next = () => this.powerOn();
     if (this.#powered) return;
-    this.#powered = true;
     this.#boots++;
     this.#world.trace.say(this.name, 'power on');
+    this.#start();
+  }
+
+  #start(): void {
+    this.#powered = true;
     this.server.start();
     for (const service of services)
       this.#startLater(service, this.#random.between(startMs.least, startMs.most));
@@ -79,8 +98,13 @@ export class SimulatedMachine {
 
   powerOff(): void {
     if (!this.#powered) return;
-    this.#powered = false;
     this.#world.trace.say(this.name, 'power off');
+    this.#goOff();
+  }
+
+  #goOff(): void {
+    this.#powered = false;
+    this.#stopping = null;
     for (const restart of this.#restarts.values()) restart.cancel();
     this.#restarts.clear();
     this.prober?.process.kill();
@@ -88,26 +112,103 @@ export class SimulatedMachine {
     this.server.kill();
   }
 
-  /** A new disk, while the machine is off. */
-  replaceDisk(): void {
-    const { files, checks: observer, trace } = this.#world;
-    trace.say(this.name, 'the disk is replaced');
-    for (const stream of this.server.streams.values()) observer.lost(stream, 0);
-    this.server.wipe();
-    files.wipe(this.folder);
+  /** `twonode leave`, the services stop, and the power goes off. */
+  leave(): void {
+    this.#stop(null, () => undefined);
+  }
+
+  /** `systemctl restart`: within one boot. */
+  restart(): void {
+    this.backUntilMs = this.#world.scheduler.nowMs + restartingMs;
+    this.#stop(restartingMs, () => this.#start());
+  }
+
+  #stop(restartingInMs: number | null, next: () => void): void {
+    if (!this.#powered || this.#stopping) return;
+    const { scheduler, trace } = this.#world;
+    trace.say(this.name, restartingInMs === null ? 'leaves' : 'restarts');
+    const stopping = { next };
+    this.#stopping = stopping;
+    const { prober, shim } = this;
+    if (prober) scheduler.after(0, prober.process, () => prober.stop(restartingInMs));
+    if (shim) scheduler.after(0, shim.process, () => void shim.stop());
+    const isEnded = () => !prober?.process.alive && !shim?.process.alive;
+    const limitMs = scheduler.nowMs + stopLimitMs;
+    const look = () => {
+      if (this.#stopping !== stopping) return;
+      if (!isEnded() && scheduler.nowMs < limitMs) {
+        scheduler.after(stopLookMs, null, look);
+        return;
+      }
+      this.#goOff();
+      stopping.next();
+    };
+    look();
+  }
+
+  /** The disk is full, for everything on it. @returns makes room */
+  fillDisk(): () => void {
+    const { files } = this.#world;
+    const empty = files.fill(this.folder);
+    this.server.isFull = true;
+    this.condition('local.storage', 'the disk is full');
+    return () => {
+      empty();
+      this.server.isFull = false;
+      this.condition('local.storage', '');
+      this.#watchFreeDisk();
+    };
+  }
+
+  /** shared/nats-server/free-disk-watch.ts: restarts a nats-server that has met a full disk, once there is room. */
+  #watchFreeDisk(): void {
+    const { scheduler } = this.#world;
+    const pauseMs = Math.max(this.#freedMs + freedPauseMs - scheduler.nowMs, 0);
+    scheduler.after(pauseMs + this.#random.between(0, freeLookMs), null, () => {
+      if (!this.server.hasFault || this.server.isFull || !this.server.isUp) return;
+      this.#freedMs = scheduler.nowMs;
+      this.kill('nats');
+    });
+  }
+
+  /** A new disk, while the machine is off: all is gone, or only the store of its nats-server. */
+  replaceDisk(lost: 'everything' | 'the store'): void {
+    this.#damage(`${lost} is lost`, () => {
+      this.server.wipe();
+      if (lost === 'everything') this.#world.files.wipe(this.folder);
+    });
   }
 
   /** The streams of the log lose their newest records, while the machine is off: as many as that. */
   truncateLog(records: number): void {
-    const { checks: observer, trace, history } = this.#world;
+    this.#damage(`the logs lose ${records} records`, () => {
+      for (const stream of this.server.streams.values()) {
+        if (!stream.config.name.startsWith('TWONODE_LOG_')) continue;
+        stream.truncate(Math.max(stream.lastSequence - records, stream.firstSequence - 1));
+      }
+    });
+  }
+
+  /** A copy of the disk as it is now. @returns puts it back, while the machine is off: everything, or only the store */
+  copyDisk(): (back: 'everything' | 'the store') => void {
+    const store = this.server.copyStore();
+    const files = this.#world.files.copy(this.folder);
+    return (back) =>
+      this.#damage(`${back} is as it was before`, () => {
+        this.server.restore(store);
+        if (back === 'everything') this.#world.files.restore(this.folder, files);
+      });
+  }
+
+  #damage(what: string, change: () => void): void {
+    const { checks: observer, trace, history, watchers } = this.#world;
+    trace.say(this.name, `the disk: ${what}`);
     history.forgetNewest(this.name);
-    for (const stream of this.server.streams.values()) {
-      if (!stream.config.name.startsWith('TWONODE_LOG_')) continue;
-      const last = Math.max(stream.lastSequence - records, stream.firstSequence - 1);
-      trace.say(this.name, `${stream.config.name} loses what is behind record ${last}`);
-      observer.lost(stream, last);
-      stream.truncate(last);
-    }
+    const before = [...this.server.streams.values()].flatMap(({ messages }) => [...messages.values()]);
+    change();
+    const bands = observer.diskLost(this.name, before);
+    history.forgetBands(bands);
+    for (const watcher of watchers) if (bands.has(bandOf(watcher.revision))) watcher.startAnew();
   }
 
   /** SIGKILL of one process; its supervisor starts it again. */
@@ -157,7 +258,7 @@ export class SimulatedMachine {
     const { scheduler } = this.#world;
     const process = new SimulatedProcess(`${service}@${this.name}`, this.clock, scheduler.nowMs);
     process.onDeath(() => {
-      if (this.#powered)
+      if (this.#powered && !this.#stopping)
         this.#startLater(service, restartMs + this.#random.between(startMs.least, startMs.most));
     });
     return process;

@@ -18,6 +18,9 @@ import { type NodeName, peerOf } from '../network.ts';
 const beatCheck = { area: 'eastwest', check: 'beat', severity: 'fatal' } as const;
 const beatTtlMs = 3_000;
 const levelMs = 1_000;
+/** How often a node that stops says so, and how far apart, in milliseconds (services/prober/beat/worker.ts). */
+const farewells = 8;
+const farewellSpacingMs = 10;
 /** Runs of the beat's timer that judge nothing yet, in spans of `downAfter`. */
 const settleSpans = 2;
 
@@ -50,6 +53,7 @@ export class SimulatedProber {
   #beating: NodeJS.Timeout;
   #lastBeatMs = 0;
   #status: Verdict['status'] = 'unknown';
+  #leaving = false;
 
   /** Runs in the prober's process. */
   constructor(world: ProberWorld, checks: ReadonlyMap<string, string>) {
@@ -120,11 +124,25 @@ export class SimulatedProber {
     const instant = this.#instant();
     const { interval } = this.#world.config.probes.beat;
     const admitted = this.#link.receive(datagram, instant);
-    if (!admitted || instant.nowMs - this.#lastBeatMs < interval / 2) return;
+    if (!admitted || this.#leaving || instant.nowMs - this.#lastBeatMs < interval / 2) return;
     // A beat of the peer takes ours along.
     clearInterval(this.#beating);
     this.#beating = setInterval(() => this.#beat(), interval);
     this.#beat();
+  }
+
+  /** SIGTERM: tells the peer that this node restarts within so long, or leaves for long (null), and ends. */
+  stop(restartingMs: number | null): void {
+    clearInterval(this.#beating);
+    this.#leaving = true;
+    this.#say({ ...this.#word, restartingMs, leaving: restartingMs === null });
+    this.#sayFarewell(farewells);
+  }
+
+  #sayFarewell(left: number): void {
+    this.#world.send(this.#link.next(this.#instant()));
+    if (left > 1) setTimeout(() => this.#sayFarewell(left - 1), farewellSpacingMs);
+    else this.process.kill();
   }
 
   #say(word: typeof nothingToSay): void {
@@ -168,6 +186,10 @@ export class SimulatedProber {
   #announce({ signal }: BoardChange): void {
     const { config, node } = this.#world;
     this.#publisher.publish(signal, performance.now());
-    writeDurably(nodePaths(config, node).proberFile, encodeMemory(this.#board.memory()));
+    try {
+      writeDurably(nodePaths(config, node).proberFile, encodeMemory(this.#board.memory()));
+    } catch {
+      // A full disk: the next change is written again, with all that is known.
+    }
   }
 }

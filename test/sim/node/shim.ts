@@ -111,6 +111,14 @@ export class SimulatedShim {
     for (const service of services) this.#services.set(service.name, service);
   }
 
+  /** SIGTERM, as `runShim` takes it: finishes what it has begun, and ends. */
+  async stop(): Promise<void> {
+    this.#services = new Map();
+    await this.#node?.stop();
+    await this.#states?.stop();
+    this.process.kill();
+  }
+
   /** A unary call of a client. @throws EtcdError */
   async call(service: string, method: string, request: Buffer): Promise<Buffer> {
     const handler = this.#services.get(`etcdserverpb.${service}`)?.unary[method];
