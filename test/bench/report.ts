@@ -42,11 +42,11 @@ function callTable(measured: ReadonlyMap<SystemName, Measured>, names: SystemNam
     '',
     ...(names.includes('kine') ? ['to kine', `goal ${kineWriteGoal} x on writes`] : []),
   ];
-  const lines = rows.map((row) => {
+  const lineOf = (row: Row, call: string, choose: (ofRounds: readonly number[]) => number) => {
     const of = (name: SystemName, field: keyof Result) =>
-      median((measured.get(name)?.results.get(row) ?? []).map((result) => result[field]));
+      choose((measured.get(name)?.results.get(row) ?? []).map((result) => result[field]));
     const cells = [
-      row.op,
+      call,
       row.callers,
       ...names.map((name) => digits(of(name, 'perSecond'))),
       ...names.map((name) => `${digits(of(name, 'p50Ms'))} / ${digits(of(name, 'p99Ms'))}`),
@@ -54,7 +54,10 @@ function callTable(measured: ReadonlyMap<SystemName, Measured>, names: SystemNam
       ...(names.includes('kine') ? kineCells(row, of) : []),
     ];
     return line(cells);
-  });
+  };
+  const lines = rows.map((row) => lineOf(row, row.op, median));
+  const first = rows[0] as Row;
+  lines.unshift(lineOf(first, `${first.op}, just started`, ([cold = Number.NaN]) => cold));
   return [line(columns), separator(columns.length), ...lines].join('\n');
 }
 
