@@ -1,12 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { streamManager } from '../../services/shim/log/owned-log.ts';
+import { findStream } from '../../services/shim/log/stream.ts';
+import { logStream } from '../../shared/nats-server/names.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
 import { eventually } from '../eventually.ts';
 import { type NodePair, startNodePair } from './node-pair.ts';
 import { serveEtcd } from './serve-etcd.ts';
 
-/** What a follower does while all is well: whom it asks, and what it answers by itself. */
+/** What a follower does while all is well: whom it asks, what it answers by itself, and how soon its mirror goes on. */
 interface Context {
   pair: NodePair;
   leader: EtcdClient;
@@ -128,6 +131,31 @@ test('a watch on the follower sees what is written on either node, in order and 
   }
   assert.equal(seen, written);
   watch.cancel();
+});
+
+const cuts = 5;
+/** An ephemeral consumer, as NATS makes by itself, takes 15 s and more. */
+const goesOnWithinMs = 5_000;
+
+test('after a cut the mirror goes on, and does not wait as long as NATS by itself', async ({ pair }) => {
+  const { leader, follower, link, servers } = pair;
+  const connection = await servers.connect('node-b', 'services');
+  const manager = await streamManager(connection);
+  const times: number[] = [];
+  for (let cut = 0; cut < cuts; cut++) {
+    link.set(true);
+    await follower.isAlone();
+    await leader.put('/meanwhile', `${cut}`);
+    const newest = leader.node.cluster.logSequence();
+    const startMs = performance.now();
+    link.set(false);
+    while (((await findStream(manager, logStream(1)))?.state.last_seq ?? 0) < newest);
+    times.push(performance.now() - startMs);
+    await follower.follows();
+  }
+  await connection.close();
+  console.log(`  it went on after ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+  assert.ok(Math.max(...times) < goesOnWithinMs, `${times}`);
 });
 
 test.run();
