@@ -24,7 +24,7 @@ const test = suite<Context>('a restricted node stays alive');
 const survivor = 'node-b';
 const limitMs = 60_000;
 /** Leases of 15 s are given up after 10 s without a renewal; a node is NotReady after 8 s. */
-const holdMs = process.env.ALIVE_MINUTES ? Number(process.env.ALIVE_MINUTES) * 60_000 : 30_000;
+const holdMs = process.env.ALIVE_MINUTES ? Number(process.env.ALIVE_MINUTES) * 60_000 : 20_000;
 
 async function startParts(cluster: TestCluster): Promise<KubernetesPart[]> {
   const kubeconfig = cluster.node(survivor).kubeconfig ?? '';
