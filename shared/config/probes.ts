@@ -216,10 +216,12 @@ export const probesSchema = z.strictObject({
     .prefault({}),
   beat: z
     .strictObject({
-      interval: duration(10, 1_000).prefault('40ms').describe('time between two beats'),
+      interval: duration(10, 1_000)
+        .prefault('100ms')
+        .describe('time between two beats of a peer that is heard'),
       suspectAfter: duration(50, 60_000)
-        .prefault('300ms')
-        .describe('silence after which the peer is suspect'),
+        .prefault('250ms')
+        .describe('silence after which the peer is suspect: then it is asked every 15 ms'),
       downAfter: duration(100, 60_000).prefault('800ms').describe('silence after which the peer is down'),
       upWindow: duration(100, 600_000)
         .prefault('2s')

@@ -56,7 +56,7 @@ function usageOf(pid: number): Usage {
 }
 
 /** What no beat of a Node can cost less than: a timer, a datagram out, a datagram in, at each interval of the beats. */
-const beatMs = 40;
+const beatMs = 100;
 
 function startBare(): ChildProcess {
   const script = `

@@ -1,4 +1,4 @@
-import { BeatLink } from '../../services/prober/beat/link.ts';
+import { BeatLink, type Instant } from '../../services/prober/beat/link.ts';
 import { configSchema } from '../../shared/config/schema.ts';
 import { installGlobals } from './clock/globals.ts';
 import { Scheduler } from './clock/scheduler.ts';
@@ -7,6 +7,8 @@ import { Random } from './random.ts';
 
 /** Longest delay of a datagram, in milliseconds: later ones overtake it. */
 const latencyMaxMs = 20;
+/** Time between two looks at timers and sockets. */
+const stepMs = 5;
 /** The links find each other before the loss begins. */
 const warmUpMs = 5_000;
 const hourMs = 3_600_000;
@@ -47,6 +49,7 @@ class LossyPair {
     'node-a': this.#link('node-a'),
     'node-b': this.#link('node-b'),
   };
+  readonly #dueMs: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
   readonly #heardMs: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
   #flying: Datagram[] = [];
   #nowMs = 0;
@@ -61,9 +64,10 @@ class LossyPair {
     const wasDown = { 'node-a': true, 'node-b': true };
     let alarms = 0;
     while (this.#nowMs < warmUpMs + forMs) {
-      this.#nowMs += this.#settings.interval;
+      this.#nowMs += stepMs;
       for (const node of nodeNames) {
-        this.#beat(node);
+        if (this.#nowMs >= this.#dueMs[node]) this.#beat(node);
+        this.#hear(node);
         const isDown = this.#links[node].gist(this.#nowMs).phase === 'down';
         if (isDown && !wasDown[node]) alarms++;
         wasDown[node] = isDown;
@@ -73,19 +77,29 @@ class LossyPair {
   }
 
   #beat(node: NodeName): void {
-    const instant = { nowMs: this.#nowMs, wallMs: this.#nowMs };
     const link = this.#links[node];
-    const bytes = link.next(instant);
+    const bytes = link.next(this.#instant());
     const isLost = this.#nowMs > warmUpMs && this.#random.chance(this.#loss);
     const atMs = this.#nowMs + this.#random.next() * latencyMaxMs;
     if (!isLost) this.#flying.push({ to: peerOf(node), atMs, bytes });
     link.tick(this.#nowMs);
+    this.#dueMs[node] = this.#nowMs + link.pace;
+  }
+
+  #hear(node: NodeName): void {
     const due = this.#flying.filter(({ to, atMs: at }) => to === node && at <= this.#nowMs);
     if (due.length === 0) return;
     this.#flying = this.#flying.filter((datagram) => !due.includes(datagram));
-    for (const datagram of due) link.receive(datagram.bytes, instant);
+    const link = this.#links[node];
+    for (const datagram of due) {
+      if (link.receive(datagram.bytes, this.#instant()) && link.answers(this.#nowMs)) this.#beat(node);
+    }
     if (this.#nowMs > warmUpMs) this.#gapMaxMs = Math.max(this.#gapMaxMs, this.#nowMs - this.#heardMs[node]);
     this.#heardMs[node] = this.#nowMs;
+  }
+
+  #instant(): Instant {
+    return { nowMs: this.#nowMs, wallMs: this.#nowMs };
   }
 
   #link(self: NodeName): BeatLink {

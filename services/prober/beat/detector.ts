@@ -4,7 +4,7 @@
  * peer. All functions are pure; times are milliseconds of a monotonic clock.
  */
 export interface DetectorSettings {
-  /** Time between two beats, and between two ticks. */
+  /** Time between two beats, and between two ticks; both come more often while the peer is suspect. */
   interval: number;
   /** Silence after which the peer is suspect. */
   suspectAfter: number;
@@ -34,10 +34,10 @@ export interface Detector {
   resumed: boolean;
 }
 
-/** Beats' worth of time that is processed after a pause before judging. */
-const ticksAfterPause = 5;
-/** A tick that comes later than this many intervals is a pause of this process. */
-const pauseIntervals = 3;
+/** Ticks after a pause until it judges again: between two of them the socket is read. */
+const ticksAfterPause = 2;
+/** A tick that is late by more than this is a pause of this process, in milliseconds. */
+const pauseMs = 100;
 /** A link that went down more than once within this time flaps. */
 const flapMemoryMs = 60_000;
 /** A flapping link's window is at most 2^3 = 8 times as long. */
@@ -75,12 +75,12 @@ export function upWindow(detector: Detector, settings: DetectorSettings, nowMs: 
   return settings.upWindow * 2 ** Math.min(Math.max(downs - 1, 0), flapDoublingsMax);
 }
 
-/** Judges the silence; to be called every `interval`. */
+/** Judges the silence; to be called with each beat. */
 export function tick(detector: Detector, settings: DetectorSettings, nowMs: number): Detector {
   const lateness = Math.max(0, nowMs - detector.lastTickMs - settings.interval);
-  const paused = lateness > pauseIntervals * settings.interval;
+  const paused = lateness > pauseMs;
   const pausedMs = detector.pausedMs + (paused ? lateness : 0);
-  // A hold that runs is not begun anew: a process that is always late judges every fifth tick, not never.
+  // A hold that runs is not begun anew: a process that is always late judges every second tick, not never.
   const hold = paused && detector.holdTicks === 0 ? ticksAfterPause : detector.holdTicks;
   const holdTicks = Math.max(0, hold - 1);
   const ticked = { ...detector, lastTickMs: nowMs, pausedMs, holdTicks };

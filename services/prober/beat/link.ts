@@ -55,6 +55,8 @@ export interface LinkVerdict extends Verdict {
   value: LinkValue & Record<string, unknown>;
 }
 
+/** Time between two beats while the peer is suspect, in milliseconds. */
+const urgentMs = 15;
 /** How far back a beat of ours may lie for its answer to prove that the peer is alive now. */
 const freshMs = 5_000;
 
@@ -74,6 +76,8 @@ export class BeatLink {
   #detector: Detector;
   #accepted: Accepted | null = null;
   #seq = 0;
+  /** When the newest beat of ours was sent. */
+  #sentMs = Number.NEGATIVE_INFINITY;
   /** The newest genuine beat, admitted or not: naming it is what lets the peer admit ours. */
   #echo: { run: string; seq: number; atMs: number } | null = null;
   #last: LastBeat | null = null;
@@ -97,11 +101,32 @@ export class BeatLink {
   /** The next datagram to send. */
   next({ nowMs, wallMs }: Instant): Buffer {
     this.#seq += 1;
+    this.#sentMs = nowMs;
     this.#measurements.sent(this.#seq, nowMs);
     const echo = this.#echo;
     const heardAgeMs = echo === null ? 0 : Math.max(0, nowMs - echo.atMs);
     const pulse = { seq: this.#seq, sentMs: wallMs, heardSeq: echo?.seq ?? 0, heardAgeMs };
     return this.#encoder.encode(pulse, this.#word);
+  }
+
+  /** Milliseconds from this beat to the next. A peer that is suspect is asked often: each of these beats is answered. */
+  get pace(): number {
+    const { interval } = this.#identity.settings;
+    return this.#detector.suspect ? Math.min(urgentMs, interval) : interval;
+  }
+
+  /**
+   * Whether the beat that has just come is answered at once. One whose sender has not heard us for long is. Else it takes ours
+   * along when that is due within half an interval: so both nodes keep one rhythm and are woken once for each interval and
+   * not twice; ours never comes later for it.
+   */
+  answers(nowMs: number): boolean {
+    const { run, settings } = this.#identity;
+    const { pulse, word } = this.#last?.beat ?? {};
+    const asks = word?.heard_run === run && pulse !== undefined && pulse.heardAgeMs >= settings.suspectAfter;
+    // A little less than the time between two such beats, which do not come evenly.
+    const gapMs = asks ? Math.min(urgentMs, settings.interval) * 0.6 : settings.interval / 2;
+    return nowMs - this.#sentMs >= gapMs;
   }
 
   /**
@@ -148,7 +173,7 @@ export class BeatLink {
     if (!known) this.#word = this.#compose();
   }
 
-  /** Judges the silence; to be called every interval. */
+  /** Judges the silence; to be called with each beat. */
   tick(nowMs: number): void {
     this.#detector = tick(this.#detector, this.#identity.settings, nowMs);
   }

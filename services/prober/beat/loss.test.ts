@@ -9,7 +9,7 @@ import { BeatLink, type LinkIdentity, type LinkVerdict } from './link.ts';
 const seed = Number(process.env.TWONODE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`TWONODE_TEST_SEED=${seed}`);
 
-const settings = { interval: 40, suspectAfter: 300, downAfter: 800, upWindow: 2_000 };
+const settings = { interval: 100, suspectAfter: 250, downAfter: 800, upWindow: 2_000 };
 
 /** Mulberry32: a small generator whose whole state is its seed. */
 function randomOf(start: number): () => number {
@@ -21,6 +21,9 @@ function randomOf(start: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** Time between two looks at timers and sockets. */
+const lookMs = 5;
 
 type Side = 'a' | 'b';
 
@@ -43,6 +46,9 @@ class Network {
   readonly links: Record<Side, BeatLink>;
   readonly #random: () => number;
   #flying: Datagram[] = [];
+  /** Beats that each side has sent. */
+  readonly sent: Record<Side, number> = { a: 0, b: 0 };
+  readonly #due: Record<Side, number> = { a: 0, b: 0 };
   readonly #pausedUntil: Record<Side, number> = { a: 0, b: 0 };
 
   constructor(start: number) {
@@ -62,13 +68,14 @@ class Network {
 
   /** One interval; returns what each side thinks. */
   step(): Record<Side, LinkVerdict> {
-    this.now += settings.interval;
-    for (const side of ['a', 'b'] as const) {
-      if (this.now < this.#pausedUntil[side]) continue;
-      // As in libuv: the timers run before the sockets are read.
-      this.#send(side);
-      this.links[side].tick(this.now);
-      this.#deliver(side);
+    for (let ms = 0; ms < settings.interval; ms += lookMs) {
+      this.now += lookMs;
+      for (const side of ['a', 'b'] as const) {
+        if (this.now < this.#pausedUntil[side]) continue;
+        // As in libuv: the timers run before the sockets are read.
+        if (this.now >= this.#due[side]) this.#beat(side);
+        this.#deliver(side);
+      }
     }
     return { a: this.links.a.verdict(this.now), b: this.links.b.verdict(this.now) };
   }
@@ -82,8 +89,15 @@ class Network {
     return { nowMs: this.now, wallMs: 1_767_225_600_000 + this.now + (side === 'b' ? this.offsetMs : 0) };
   }
 
+  #beat(side: Side): void {
+    this.#send(side);
+    this.links[side].tick(this.now);
+    this.#due[side] = this.now + this.links[side].pace;
+  }
+
   #send(from: Side): void {
     const bytes = this.links[from].next(this.#instant(from));
+    this.sent[from] += 1;
     const to = from === 'a' ? 'b' : 'a';
     if (this.#random() < this.loss[to]) return;
     this.#flying.push({ to, atMs: this.now + this.#random() * this.jitterMs, bytes });
@@ -92,7 +106,10 @@ class Network {
   #deliver(side: Side): void {
     const due = this.#flying.filter(({ to, atMs }) => to === side && atMs <= this.now);
     this.#flying = this.#flying.filter((datagram) => !due.includes(datagram));
-    for (const { bytes } of due) this.links[side].receive(bytes, this.#instant(side));
+    for (const { bytes } of due) {
+      const admitted = this.links[side].receive(bytes, this.#instant(side));
+      if (admitted && this.links[side].answers(this.now)) this.#beat(side);
+    }
   }
 
   #link(side: Side, run: number): BeatLink {
@@ -124,6 +141,25 @@ test('an hour of 30 % loss each way raises no false alarm', () => {
   }
   const loss = network.links.a.verdict(network.now).value.loss_percent;
   assert.ok(loss !== null && loss > 15 && loss < 45, `${loss} % measured`);
+});
+
+test('in quiet each sends a beat each interval; who hears nothing asks often, and each such beat is answered', () => {
+  const network = new Network(seed + 9);
+  const sentWithin = (ms: number) => {
+    const before = { ...network.sent };
+    network.run(ms);
+    return { a: network.sent.a - before.a, b: network.sent.b - before.b };
+  };
+  network.run(3_000);
+  const quiet = sentWithin(10_000);
+  assert.ok(quiet.a <= 105 && quiet.b <= 105, JSON.stringify(quiet));
+  network.loss = { a: 0, b: 1 };
+  network.run(400);
+  const asking = sentWithin(300);
+  assert.ok(asking.b >= 15 && asking.a >= 12, JSON.stringify(asking));
+  network.run(1_000);
+  const given = sentWithin(1_000);
+  assert.ok(given.a <= 15 && given.b <= 15, `${JSON.stringify(given)} after the verdict`);
 });
 
 test('they find each other at 30 % loss, within a few seconds', () => {

@@ -19,7 +19,7 @@ const farewells = 8;
 const farewellSpacing = 10;
 
 const { identity, bind, peer, resumed } = workerData as BeatThreadData;
-const { interval, downAfter } = identity.settings;
+const { downAfter } = identity.settings;
 const startedMs = performance.now();
 const link = new BeatLink(identity, startedMs, resumed);
 
@@ -30,8 +30,9 @@ let fault: string | null = null;
 let lastGist: LinkGist | null = null;
 let lastFault: string | null = null;
 let lastPostedMs = 0;
-let lastBeatMs = 0;
 let leaving = false;
+let pace = link.pace;
+let beating = setTimeout(due, pace);
 
 function post(message: FromBeatThread): void {
   parentPort?.postMessage(message);
@@ -78,16 +79,9 @@ function send(now: Instant, done: () => void): void {
   else done();
 }
 
-/**
- * A beat of the peer takes ours along when that is due within half an interval. So both nodes keep one rhythm and are woken
- * once for each interval and not twice; ours never comes later for it.
- */
 function take(datagram: Buffer): void {
   const now = instant();
-  const admitted = link.receive(datagram, now);
-  if (!admitted || leaving || now.nowMs - lastBeatMs < interval / 2) return;
-  beating.refresh();
-  beat(now);
+  if (link.receive(datagram, now) && !leaving && link.answers(now.nowMs)) beat(now);
 }
 
 /** Sent, or not: nothing follows. */
@@ -95,11 +89,26 @@ function sent(): void {}
 
 function beat(now: Instant): void {
   const { nowMs } = now;
-  lastBeatMs = nowMs;
   if (word.state !== null && nowMs > stateUntilMs) say({ ...nothingToSay, api: word.api });
   send(now, sent);
   link.tick(nowMs);
+  schedule();
   report(nowMs);
+}
+
+/** The next beat comes one pace after this one. */
+function schedule(): void {
+  if (link.pace === pace) {
+    beating.refresh();
+    return;
+  }
+  clearTimeout(beating);
+  pace = link.pace;
+  beating = setTimeout(due, pace);
+}
+
+function due(): void {
+  beat(instant());
 }
 
 /** Posts the verdict when something a reader acts on changed, and else as a level. */
@@ -153,7 +162,7 @@ function obey(message: ToBeatThread): void {
       say({ ...word, api: message.status });
       break;
     case 'farewell':
-      clearInterval(beating);
+      clearTimeout(beating);
       leaving = true;
       say({ ...word, restartingMs: message.restartingMs, leaving: message.restartingMs === null });
       farewell(farewells);
@@ -162,5 +171,4 @@ function obey(message: ToBeatThread): void {
 }
 
 open();
-const beating = setInterval(() => beat(instant()), interval);
 parentPort?.on('message', obey);

@@ -51,7 +51,6 @@ export class SimulatedProber {
   #posted = '';
   #postedMs = 0;
   #beating: NodeJS.Timeout;
-  #lastBeatMs = 0;
   #status: Verdict['status'] = 'unknown';
   #leaving = false;
 
@@ -80,7 +79,7 @@ export class SimulatedProber {
       return true;
     });
     this.#listen();
-    this.#beating = setInterval(() => this.#beat(), beat.interval);
+    this.#beating = setTimeout(() => this.#beat(), this.#link.pace);
     setInterval(() => this.#publisher.refresh(this.#levels(), performance.now()), refreshSpacing);
     for (const [check, failure] of checks) this.found(check, failure);
   }
@@ -122,18 +121,13 @@ export class SimulatedProber {
   /** A datagram came in. */
   receive(datagram: Buffer): void {
     const instant = this.#instant();
-    const { interval } = this.#world.config.probes.beat;
     const admitted = this.#link.receive(datagram, instant);
-    if (!admitted || this.#leaving || instant.nowMs - this.#lastBeatMs < interval / 2) return;
-    // A beat of the peer takes ours along.
-    clearInterval(this.#beating);
-    this.#beating = setInterval(() => this.#beat(), interval);
-    this.#beat();
+    if (admitted && !this.#leaving && this.#link.answers(instant.nowMs)) this.#beat();
   }
 
   /** SIGTERM: tells the peer that this node restarts within so long, or leaves for long (null), and ends. */
   stop(restartingMs: number | null): void {
-    clearInterval(this.#beating);
+    clearTimeout(this.#beating);
     this.#leaving = true;
     this.#say({ ...this.#word, restartingMs, leaving: restartingMs === null });
     this.#sayFarewell(farewells);
@@ -157,11 +151,12 @@ export class SimulatedProber {
   /** As the beat's thread does it (services/prober/beat/worker.ts). */
   #beat(): void {
     const nowMs = performance.now();
-    this.#lastBeatMs = nowMs;
     if (this.#word.state !== null && nowMs > this.#wordUntilMs)
       this.#say({ ...nothingToSay, api: this.#word.api });
     this.#world.send(this.#link.next(this.#instant()));
     this.#link.tick(nowMs);
+    clearTimeout(this.#beating);
+    this.#beating = setTimeout(() => this.#beat(), this.#link.pace);
     const verdict = this.#link.verdict(nowMs);
     const { downAfter } = this.#world.config.probes.beat;
     if (verdict.status === 'unknown' && nowMs - this.#startedMs < settleSpans * downAfter) return;
