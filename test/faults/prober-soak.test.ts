@@ -27,7 +27,8 @@ if (!possible) console.log('skipped: network namespaces need root and iproute2')
     await delay(soakSeconds * 1_000);
     const dropped = (['node-a', 'node-b'] as const).map((node) => site.network.lost(node));
     console.log(`  packets dropped at node-a ${dropped[0]}, at node-b ${dropped[1]}`);
-    for (const packets of dropped) assert.ok(packets > soakSeconds * 10, `${packets} packets dropped`);
+    // Ten beats a second and as many other packets come in; of these 30 % are some more than this.
+    for (const packets of dropped) assert.ok(packets > soakSeconds * 5, `${packets} packets dropped`);
     const verdicts = site.verdicts.all.slice(from);
     for (const { node, check, status, reason } of verdicts) {
       console.log(`  ${node} ${check} ${status}: ${reason}`);
