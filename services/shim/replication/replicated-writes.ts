@@ -80,9 +80,9 @@ export class ReplicatedWrites {
     }
   }
 
-  /** The follower holds nothing any more of what it held. */
+  /** The follower may hold nothing any more of what it held. */
   forget(): void {
-    this.leave('its disk was lost');
+    this.leave('it was off, or its disk was lost');
     this.#stored = 0;
   }
 

@@ -40,7 +40,7 @@ export function inOddBand(revision: number): boolean {
 
 /**
  * The first revision after a restore: far enough above the snapshot's that it was never used, whatever was written after it
- * and however often the nodes were apart meanwhile: {@link bandsOfRestore} leave room for 2,048 splits.
+ * and however often the nodes were apart or off meanwhile: {@link bandsOfRestore} leave room for 2,048 splits, or 600 boots.
  */
 export function restoreBand(revision: number): number {
   return nextEvenBand(revision) + bandsOfRestore * bandSize;
