@@ -61,5 +61,15 @@ export const keptSeeds: readonly KeptSeed[] = [
     also: 'disk lost',
     found: 'an overlay on a mirror that had lost its end could never be merged: never-joined for ever',
   },
+  {
+    seed: 5354,
+    found:
+      'a leader that lost the record which makes its log whole took its follower for one of another cluster',
+  },
+  {
+    seed: 5398,
+    found:
+      'a follower with an older mirror on a full disk showed less than it had shown, though it had met its leader',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

@@ -75,6 +75,8 @@ export class FollowerNode implements ShimNode {
   /** Served until the node has joined for the first time. */
   readonly #nothing = new Database();
   #verified = false;
+  /** Where the leader's log stood when this node met it after it was off: it may have had so much itself. */
+  #mustReach = 0;
   #overlay: Overlay | null = null;
   #beginning: Promise<void> | null = null;
   #merging = false;
@@ -205,6 +207,9 @@ export class FollowerNode implements ShimNode {
         if (!(failure instanceof EtcdError)) throw failure;
       } else if (isRestricted(this.#context.state().state)) {
         if (this.#verified) await withTimeout(this.#tryWriteAlone(), deadline - performance.now());
+        // On a full disk, and with less than was here once: what it would show is older than what it showed.
+        if (!this.#overlay && this.#replication.position.sequence < this.#mustReach)
+          throw etcdErrors.noLeader();
         return;
       }
       await this.#changed.waitStep(tickMs, deadline);
@@ -396,6 +401,7 @@ export class FollowerNode implements ShimNode {
   /** What it holds is the cluster's: this node may write alone from here on. */
   async #verify(): Promise<void> {
     if (this.#verified) return;
+    this.#mustReach = this.#replication.leaderSequence;
     await this.#begin(async () => this.#overlay?.goOn());
     this.#verified = true;
   }

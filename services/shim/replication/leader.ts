@@ -172,15 +172,13 @@ export class LeaderReplication {
   /** Compares the follower's log with ours, and lets its mirror go on from there; or takes what ours lacks first. */
   async #compare(hello: Hello): Promise<HelloAnswer> {
     const { identity, log, logger } = this.#options;
-    const refusal = contradiction(identity, hello.identity) ?? this.#foreignLog(hello);
-    if (refusal !== null) {
-      if (this.#notice !== refusal) logger.error({ text: refusal }, 'the follower is refused');
-      this.#notice = refusal;
-      return { ok: false, reason: 'contradiction', text: refusal };
-    }
+    const contradicts = contradiction(identity, hello.identity);
+    if (contradicts !== null) return this.#refuse(contradicts);
     const theirs = this.#viewOf(hello);
     const ours = await this.#view();
     const common = await commonSequence(ours, theirs);
+    const foreign = this.#foreignLog(hello, common);
+    if (foreign !== null) return this.#refuse(foreign);
     if (!this.#session && (log.fault !== null || (common === ours.last && theirs.last > common))) {
       return this.#restore(theirs, log.damage === null && common === ours.last);
     }
@@ -238,10 +236,21 @@ export class LeaderReplication {
     this.replicated.forget();
   }
 
-  /** Two logs that began apart belong to two clusters, whatever the configuration says. */
-  #foreignLog({ founding, identity }: Hello): string | null {
-    const own = this.#database.epochs[0]?.id ?? '';
-    if (own === '' || founding === '' || own === founding) return null;
+  #refuse(text: string): HelloAnswer {
+    if (this.#notice !== text) this.#options.logger.error({ text }, 'the follower is refused');
+    this.#notice = text;
+    return { ok: false, reason: 'contradiction', text };
+  }
+
+  /**
+   * Two logs that began apart belong to two clusters, whatever the configuration says. One that is not whole may have lost the
+   * record that tells how it began: then it belongs to a log with which it shares a record or an epoch.
+   */
+  #foreignLog({ founding, identity, epochs }: Hello, common: number): string | null {
+    const own = this.#database.epochs;
+    if (own.length === 0 || founding === '' || own[0]?.id === founding) return null;
+    const isShared = common > 0 || own.some(({ id }) => epochs.some((theirs) => theirs.id === id));
+    if (this.#options.log.fault !== null && isShared) return null;
     return (
       `the logs of ${this.#options.self} and ${identity.node} began apart: they belong to two clusters. ` +
       'Empty the store of the one that is to be given up'

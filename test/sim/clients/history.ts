@@ -39,9 +39,14 @@ export class History {
   readonly #contents = new Map<number, { digest: string; who: string; contents: Contents | null }>();
   /** The newest revision that readers of each node were told. */
   readonly #newest: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
+  readonly #forgottenMs: Record<NodeName, number> = { 'node-a': -1, 'node-b': -1 };
 
   constructor(world: HistoryWorld) {
     this.#world = world;
+  }
+
+  get nowMs(): number {
+    return this.#world.nowMs();
   }
 
   broken(invariant: string, text: string): void {
@@ -80,7 +85,9 @@ export class History {
   }
 
   /** A linearizable list of everything. */
-  listed(node: NodeName, revision: number, kvs: readonly KeyValue[]): void {
+  listed(node: NodeName, revision: number, kvs: readonly KeyValue[], askedMs: number): void {
+    // Asked before the node's disk went back.
+    if (askedMs <= this.#forgottenMs[node]) return;
     if (revision < this.#newest[node])
       this.broken('I4', `${node} went back from revision ${this.#newest[node]} to ${revision}`);
     this.#newest[node] = revision;
@@ -91,6 +98,7 @@ export class History {
   /** The node's disk is an older one: until it meets its peer it cannot know. */
   forgetNewest(node: NodeName): void {
     this.#newest[node] = 0;
+    this.#forgottenMs[node] = this.#world.nowMs();
   }
 
   /** Bands of which nobody knows any more are begun again. */

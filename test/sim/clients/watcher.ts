@@ -76,12 +76,13 @@ export class Watcher {
   }
 
   async #list(connection: ApiConnection): Promise<void> {
+    const askedMs = this.#world.history.nowMs;
     try {
       const bytes = await connection.call('KV', 'Range', rangeRequest.encode(keys.all));
       const { header, kvs } = rangeResponse.decode(bytes);
       this.contents = new Contents(kvs);
       this.revision = header?.revision ?? 0;
-      this.#world.history.listed(connection.machine.name, this.revision, kvs);
+      this.#world.history.listed(connection.machine.name, this.revision, kvs, askedMs);
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
     }

@@ -141,13 +141,14 @@ export class Writer {
 
   async #list(): Promise<void> {
     const { name } = this.#connection.machine;
+    const askedMs = this.#history.nowMs;
     const answer = await this.#connection
       .call('KV', 'Range', rangeRequest.encode(keys.all))
       .catch(unanswered);
     if (!answer) return;
     const { header, kvs } = rangeResponse.decode(answer);
     this.#listedRevision = header?.revision ?? 0;
-    this.#history.listed(name, this.#listedRevision, kvs);
+    this.#history.listed(name, this.#listedRevision, kvs, askedMs);
     for (const { key, modRevision } of kvs) this.#seen.set(key, modRevision);
   }
 }
