@@ -4,15 +4,29 @@
  * A subject token must not hold dots, wildcards or white space: {@link token} escapes them.
  */
 
+/** What needs no escape, such as most names of Kubernetes. */
+const plainToken = /^[A-Za-z0-9_:@=+-]+$/;
+
 /** Escapes any text into one subject token: `%` and two hex digits for each byte that NATS would read otherwise. */
 export function token(text: string): string {
   if (text === '') return '%';
+  if (plainToken.test(text)) return text;
   let out = '';
   for (const byte of Buffer.from(text, 'utf8')) {
     const char = String.fromCharCode(byte);
     out += /[A-Za-z0-9_:@=+-]/.test(char) ? char : `%${byte.toString(16).padStart(2, '0')}`;
   }
   return out;
+}
+
+/**
+ * Characters of a token that an etcd client chooses. nats-server ends the connection of whoever sends a line of more than 4,096: three
+ * such tokens stay below. Names of Kubernetes always fit.
+ */
+const clientTokenMax = 1_000;
+
+function clientToken(text: string): string {
+  return token(text).slice(0, clientTokenMax);
 }
 
 export type HealthArea = 'local' | 'eastwest' | 'northsouth';
@@ -29,9 +43,9 @@ export const subjects = {
   status: (node: string, service: string) => `twonode.status.${token(node)}.${service}`,
   /** A request to the shim of `node`. */
   rpc: (node: string, method: string) => `twonode.rpc.${token(node)}.${method}`,
-  /** A change that went by, without its value. */
+  /** A change that went by, without its value. Very long words are cut: the message has them whole. */
   change: (node: string, resource: string, ...rest: string[]) =>
-    ['twonode.change', token(node), token(resource), ...rest.map(token)].join('.'),
+    ['twonode.change', token(node), clientToken(resource), ...rest.map(clientToken)].join('.'),
   /** Where the leader's shim publishes log records. It must never cross the leaf. */
   logRecords: 'log.records',
   /** Where a follower's shim publishes what it writes alone. It must never cross the leaf. */

@@ -46,6 +46,9 @@ import type { Version } from './store/version.ts';
 /** etcd's least and largest lease TTL, in seconds: a shorter one is lengthened, as by an etcd with its default timeouts. */
 const leaseTtlMinSeconds = 2;
 const leaseTtlMaxSeconds = 9_000_000_000;
+/** How often it is looked for leases whose time is over, in ms, and how many of them are ended then: etcd's thousand a second. */
+const expiryIntervalMs = 500;
+const expiredMax = 500;
 /** Versions that are freed in one turn of the event loop after a compaction. */
 const sweepStep = 2_000;
 
@@ -81,7 +84,7 @@ export class LocalWrites implements Writes {
     this.#options = options;
     const { database, expiry, monotonicMs } = options;
     for (const [id, ttlSeconds] of database.leases) expiry.start(id, ttlSeconds, monotonicMs());
-    this.#expiryTimer = setInterval(() => this.#expire(), 500);
+    this.#expiryTimer = setInterval(() => this.#expire(), expiryIntervalMs);
     this.#sweep();
   }
 
@@ -224,7 +227,14 @@ export class LocalWrites implements Writes {
     const { database, commit } = this.#options;
     const transaction = new Transaction(database.store, database.leases);
     const writer = new Writer();
-    run(transaction, writer);
+    const begin = database.store.head;
+    try {
+      run(transaction, writer);
+    } catch (error) {
+      // Such as an answer that is larger than the memory: what is not in the log must not stay in the store.
+      database.store.rollback(begin);
+      throw error;
+    }
     if (transaction.changes.length === 0) {
       await commit.settled();
     } else {
@@ -323,7 +333,7 @@ export class LocalWrites implements Writes {
   /** Ends the leases whose time is over. One that cannot be ended now gets another TTL, and is tried again then. */
   #expire(): void {
     const { database, expiry, monotonicMs, logger } = this.#options;
-    for (const id of expiry.due(monotonicMs())) {
+    for (const id of expiry.due(monotonicMs(), expiredMax)) {
       const ttlSeconds = database.leases.get(id);
       if (ttlSeconds === undefined) continue;
       this.#endLease(id, 'lease-expiry').catch((error: unknown) => {

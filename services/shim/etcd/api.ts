@@ -106,15 +106,24 @@ function lease(options: ApiOptions): Service {
   };
 }
 
+/** Keep-alives that may wait on one stream: more than any client has leases. */
+const keepAlivesMax = 50_000;
+
 /** Keep-alives are answered in the order they came. */
 function keepAlive(options: ApiOptions, call: StreamCall): void {
   const renew = writing(options, 'LeaseKeepAlive');
   let queue = Promise.resolve();
+  let waiting = 0;
   call.onMessage((request) => {
+    if (waiting >= keepAlivesMax) throw etcdErrors.tooManyRequests();
+    waiting++;
     queue = queue
       .then(() => renew(request))
       .then((response) => call.write(response))
-      .catch((error: Error) => call.end(error));
+      .catch((error: Error) => call.end(error))
+      .finally(() => {
+        waiting--;
+      });
   });
   call.onHalfClose(() => {
     queue = queue.then(() => call.end());

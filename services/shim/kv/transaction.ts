@@ -14,6 +14,15 @@ import {
   writeRangeResponse,
 } from './responses.ts';
 
+/**
+ * Bytes of changes that one transaction may make. It stands in one record, which is one message: nats-server's `max_payload` of 8 MiB
+ * is above. A deletion of a range is what comes near it. Larger messages would stop the leaf link's pings on a slow line.
+ */
+export const changedBytesMax = 7 * 1024 * 1024;
+/** What stands in a record beside key and value of a Put, and beside the key of a deletion, at most, in bytes. */
+const putOverheadBytes = 64;
+const deletionOverheadBytes = 24;
+
 /** The path that a Txn takes: whether its compares hold, and the same for its inner ones, in order. */
 interface Path {
   request: TxnRequest;
@@ -50,10 +59,13 @@ export class Transaction {
   /** @throws EtcdError before anything is changed */
   put(request: PutRequest, writer: Writer, identity: Uint8Array): void {
     this.#checkPut(request);
+    checkSize(this.#bytesOfPut(request));
     this.#put(request, writer, identity);
   }
 
+  /** @throws EtcdError before anything is changed */
   deleteRange(request: DeleteRangeRequest, writer: Writer, identity: Uint8Array): void {
+    checkSize(this.#bytesOfDeletion(request));
     this.#deleteRange(request, writer, identity);
   }
 
@@ -62,7 +74,9 @@ export class Transaction {
     const path = this.#choosePath(request);
     this.#checkPath(path);
     // The header stands first and has the revision after the changes, which the ops decide.
-    const revision = this.#writes(path) ? this.#next : this.#begin;
+    const bytes = this.#bytesOfPath(path);
+    checkSize(bytes);
+    const revision = bytes > 0 ? this.#next : this.#begin;
     this.#run(path, writer, { identity, revision });
   }
 
@@ -93,14 +107,26 @@ export class Transaction {
     }
   }
 
-  /** Whether the path changes anything: a deletion of nothing does not. */
-  #writes(path: Path): boolean {
-    const changes = (op: RequestOp) =>
-      op.requestPut !== undefined ||
-      (op.requestDeleteRange && this.#keysIn(op.requestDeleteRange).length > 0);
-    return (
-      branch(path.request, path.succeeded).some(changes) || path.inner.some((inner) => this.#writes(inner))
-    );
+  /** At most how many bytes the path changes; 0 when it changes nothing, as a deletion of nothing. */
+  #bytesOfPath({ request, succeeded, inner }: Path): number {
+    let bytes = 0;
+    for (const { requestPut, requestDeleteRange } of branch(request, succeeded)) {
+      if (requestPut) bytes += this.#bytesOfPut(requestPut);
+      else if (requestDeleteRange) bytes += this.#bytesOfDeletion(requestDeleteRange);
+    }
+    for (const path of inner) bytes += this.#bytesOfPath(path);
+    return bytes;
+  }
+
+  #bytesOfPut({ key, value, ignoreValue }: PutRequest): number {
+    const valueBytes = ignoreValue ? (this.#store.current(key)?.length ?? 0) : value.length;
+    return key.length + valueBytes + putOverheadBytes;
+  }
+
+  #bytesOfDeletion(request: DeleteRangeRequest): number {
+    let bytes = 0;
+    for (const { entry } of this.#keysIn(request)) bytes += entry.key.length + deletionOverheadBytes;
+    return bytes;
   }
 
   #run(path: Path, writer: Writer, header: Header): void {
@@ -166,4 +192,9 @@ function innerHeader(revision: number): Header {
 
 function branch(request: TxnRequest, succeeded: boolean): RequestOp[] {
   return succeeded ? request.success : request.failure;
+}
+
+/** @throws EtcdError */
+function checkSize(changedBytes: number): void {
+  if (changedBytes > changedBytesMax) throw etcdErrors.requestTooLarge();
 }

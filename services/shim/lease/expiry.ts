@@ -4,6 +4,9 @@ interface Deadline {
   atMs: number;
 }
 
+/** Places in the heap that may be out of date, beside as many as there are leases. */
+const staleMax = 100;
+
 /**
  * When each lease runs out. One heap of deadlines serves thousands of leases with no timer each; keeping a lease alive
  * only notes its new deadline, and its place in the heap is corrected when it comes up.
@@ -12,7 +15,7 @@ interface Deadline {
  */
 export class LeaseExpiry {
   readonly #deadlines = new Map<bigint, number>();
-  readonly #heap: Deadline[] = [];
+  #heap: Deadline[] = [];
 
   /** Starts a lease, or starts it anew. */
   start(id: bigint, ttlSeconds: number, nowMs: number): void {
@@ -22,13 +25,26 @@ export class LeaseExpiry {
     if (!known) this.#push({ id, atMs });
   }
 
+  /** Its place in the heap goes when there are many such: else leases that are revoked early would pile up there. */
   stop(id: bigint): void {
     this.#deadlines.delete(id);
+    if (this.#heap.length > 2 * this.#deadlines.size + staleMax) this.#rebuild();
+  }
+
+  /** A sorted list is a heap. */
+  #rebuild(): void {
+    this.#heap = [...this.#deadlines].map(([id, atMs]) => ({ id, atMs }));
+    this.#heap.sort((left, right) => left.atMs - right.atMs);
+  }
+
+  /** How many places the heap has: more than there are leases, but not many times as many. */
+  get places(): number {
+    return this.#heap.length;
   }
 
   clear(): void {
     this.#deadlines.clear();
-    this.#heap.length = 0;
+    this.#heap = [];
   }
 
   /** Time left in milliseconds; undefined for a lease that is not known. */
@@ -37,10 +53,11 @@ export class LeaseExpiry {
     return atMs === undefined ? undefined : Math.max(0, atMs - nowMs);
   }
 
-  /** Takes out the leases whose time is over. */
-  due(nowMs: number): bigint[] {
+  /** Takes out the leases whose time is over, the oldest first, up to `limit` of them. */
+  due(nowMs: number, limit: number): bigint[] {
     const over: bigint[] = [];
     for (let first = this.#heap[0]; first && first.atMs <= nowMs; first = this.#heap[0]) {
+      if (over.length >= limit) break;
       this.#pop();
       const atMs = this.#deadlines.get(first.id);
       if (atMs === undefined) continue;

@@ -111,4 +111,24 @@ test('settled waits for what is on its way', async () => {
   assert.ok(settled);
 });
 
+test('so many bytes wait for a log that stands still, and no more', async () => {
+  const { store, commit, nth } = setUp();
+  const value = Buffer.alloc(8 * 1024 * 1024);
+  const writes: Promise<void>[] = [];
+  const write = () => {
+    commit.checkAccepting();
+    const { bytes } = store.put(store.head + 1, 'large', value, 0n);
+    writes.push(
+      commit.append([{ kind: 'revision', revision: store.head, cause: 'client', changes: [bytes] }]),
+    );
+  };
+  assert.throws(() => {
+    for (let i = 0; i < 100; i++) write();
+  }, /too many requests/);
+  assert.is(writes.length, 32);
+  for (let i = 1; i <= writes.length; i++) (await nth(i)).acknowledge();
+  await Promise.all(writes);
+  commit.checkAccepting();
+});
+
 test.run();

@@ -3,10 +3,12 @@ import type { Store } from '../store/store.ts';
 import { FencedError } from './fenced-publisher.ts';
 import { chainOf, conflictBytes, type Entry, encodeRecord } from './record.ts';
 
-/** Bytes of entries at which a record is closed; the server's max_payload must be well above (8 MiB). */
+/** Bytes of entries at which a record is closed. A single transaction may be larger: see kv/transaction.ts. */
 const recordBytesMax = 4 * 1024 * 1024;
 /** Units of work that may wait for the log; more are refused, as etcd does with its unapplied proposals. */
 const waitingMax = 5_000;
+/** And their bytes: a log that stands still must not fill the memory with what its clients try again. */
+const waitingBytesMax = 256 * 1024 * 1024;
 
 /** Too much is waiting for the log. */
 export class OverloadedError extends Error {
@@ -70,6 +72,7 @@ export class GroupCommit {
   #publishing = false;
   #scheduled = false;
   #waiting = 0;
+  #waitingBytes = 0;
   #broken: Error | null = null;
   /** Ends when the last record that is in the log has been shown. */
   #shown: Promise<void> = Promise.resolve();
@@ -96,7 +99,8 @@ export class GroupCommit {
    */
   checkAccepting(): void {
     if (this.#broken) throw this.#broken;
-    if (this.#waiting >= waitingMax) throw new OverloadedError('too many requests wait for the log');
+    if (this.#waiting >= waitingMax || this.#waitingBytes >= waitingBytesMax)
+      throw new OverloadedError('too many requests wait for the log');
   }
 
   /**
@@ -108,6 +112,7 @@ export class GroupCommit {
     const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
     return new Promise((resolve, reject) => {
       this.#waiting++;
+      this.#waitingBytes += bytes;
       this.#gathering.push({ entries, bytes, revision: this.#options.store.head, undo, resolve, reject });
       this.#schedule();
     });
@@ -188,7 +193,7 @@ export class GroupCommit {
     const before = this.#options.store.visible;
     this.#options.store.show(revision);
     if (this.#options.store.visible > before) this.#options.onVisible(before, this.#options.store.visible);
-    this.#waiting -= units.length;
+    this.#forget(units);
     for (const unit of units) unit.resolve();
   }
 
@@ -206,8 +211,13 @@ export class GroupCommit {
   }
 
   #fail(units: Unit[], error: Error): void {
-    this.#waiting -= units.length;
+    this.#forget(units);
     for (const unit of units) unit.reject(error);
+  }
+
+  #forget(units: Unit[]): void {
+    this.#waiting -= units.length;
+    for (const { bytes } of units) this.#waitingBytes -= bytes;
   }
 }
 

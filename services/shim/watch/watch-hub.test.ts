@@ -93,6 +93,27 @@ test('a slow client keeps only its place, and gets every event once it reads aga
   assert.is(client.received, 2_502);
 });
 
+test('watchers of one stream: those behind the one that made it slow keep their place', () => {
+  const { hub, write } = setUp();
+  const client = new Client();
+  // The stream is slow as soon as anything waits for it.
+  client.events = (_watcher, events, revision) => {
+    client.batches.push({ events: events.length, revision });
+    client.congested = true;
+  };
+  const watchers = Array.from({ length: 5 }, () => watcher(client, 2));
+  for (const each of watchers) hub.add(each);
+  write('a1');
+  assert.is(client.received, 1);
+  assert.is(hub.behind, 4);
+  for (const each of watchers) {
+    client.congested = false;
+    hub.catchUp(each);
+  }
+  assert.is(client.received, 5);
+  assert.is(hub.behind, 0);
+});
+
 test('a slow client whose place was compacted is told so', () => {
   const { hub, write, store } = setUp();
   const client = new Client();

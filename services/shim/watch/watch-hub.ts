@@ -7,6 +7,18 @@ import type { Watcher } from './watcher.ts';
 const catchUpEventsMax = 1_000;
 const catchUpBytesMax = 1024 * 1024;
 
+/** What a watcher gets of one record: events from revision `first` on. */
+interface Batch {
+  first: number;
+  events: Buffer[];
+}
+
+/** The client is slow: it is served from the history when it is ready, from a revision on. */
+function leaveBehind(watcher: Watcher, from: number): void {
+  watcher.synced = false;
+  watcher.next = from;
+}
+
 /**
  * Serves all watchers of a node. A watcher whose client keeps up gets changes as they become visible; one that is behind
  * keeps only its place, and reads the store's history when its client is ready: no queue grows, and no event is lost. If
@@ -63,13 +75,13 @@ export class WatchHub {
   notify(after: number, upTo: number): void {
     if (this.#endCompacted(after)) return;
     const cache = new EventCache();
-    const batches = new Map<Watcher, Buffer[]>();
+    const batches = new Map<Watcher, Batch>();
     for (const version of this.#store.changes(after, upTo)) {
       for (const watcher of this.#byKey.get(version.entry.key) ?? [])
         this.#collect(watcher, version, cache, batches);
       for (const watcher of this.#ranges) this.#collect(watcher, version, cache, batches);
     }
-    for (const [watcher, events] of batches) this.#deliver(watcher, events, upTo);
+    for (const [watcher, batch] of batches) this.#deliver(watcher, batch, upTo);
   }
 
   /** A jump made everything before it compacted: all watches end. Returns whether that was so. */
@@ -81,22 +93,26 @@ export class WatchHub {
     return this.#watchers.size === 0;
   }
 
-  #collect(watcher: Watcher, version: Version, cache: EventCache, batches: Map<Watcher, Buffer[]>): void {
+  #collect(watcher: Watcher, version: Version, cache: EventCache, batches: Map<Watcher, Batch>): void {
     if (!watcher.synced || !watcher.wants(version)) return;
     if (watcher.sink.congested) {
-      watcher.synced = false;
-      watcher.next = version.modRevision;
+      leaveBehind(watcher, version.modRevision);
       return;
     }
     const event = cache.get(version, watcher.withPrevious ? this.#previous : null);
-    const events = batches.get(watcher);
-    if (events) events.push(event);
-    else batches.set(watcher, [event]);
+    const batch = batches.get(watcher);
+    if (batch) batch.events.push(event);
+    else batches.set(watcher, { first: version.modRevision, events: [event] });
   }
 
   readonly #previous = (version: Version) => this.#store.previous(version);
 
-  #deliver(watcher: Watcher, events: Buffer[], revision: number): void {
+  /** The watchers before it on the same stream may have made it slow by now. */
+  #deliver(watcher: Watcher, { first, events }: Batch, revision: number): void {
+    if (watcher.sink.congested) {
+      leaveBehind(watcher, first);
+      return;
+    }
     watcher.next = revision + 1;
     watcher.active = true;
     watcher.sink.events(watcher, events, revision);
