@@ -106,6 +106,18 @@ test('lease: grant, attach, time to live, list, expiry, revoke', async (context)
   assert.is(await etcdctl(context, 'get', 'leased'), '');
 });
 
+test('lock and elect, which are made of keys, leases and watches', async (context) => {
+  assert.is(await etcdctl(context, 'lock', 'mutex', 'echo', 'held'), 'held');
+  assert.is(await etcdctl(context, 'lock', 'mutex', 'echo', 'held again'), 'held again');
+  const leader = spawn(context.etcdctl, ['--endpoints', context.server.address, 'elect', 'vote', 'me']);
+  const [won] = await once(leader.stdout, 'data');
+  assert.match(String(won), /^vote\/[0-9a-f]+\nme/);
+  const observer = spawn(context.etcdctl, ['--endpoints', context.server.address, 'elect', '-l', 'vote']);
+  const [seen] = await once(observer.stdout, 'data');
+  assert.match(String(seen), /^vote\/[0-9a-f]+\nme/);
+  for (const child of [observer, leader]) await end(child, 'SIGINT');
+});
+
 test('endpoint status, health, member list, compaction', async (context) => {
   assert.match(await etcdctl(context, 'endpoint', 'status'), /, 3\.6\.8, /);
   const health = JSON.parse(await etcdctl(context, 'endpoint', 'health', '-w', 'json')) as {
