@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { UserError } from '../lifecycle.ts';
 
@@ -23,17 +24,23 @@ export async function requireFreePorts(wanted: WantedPort[]): Promise<void> {
   }
 }
 
-/** A TCP port on 127.0.0.1 that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
+/**
+ * Where free ports are looked for: below those that Linux gives to connections by itself (from 32,768 on), one of which could
+ * take a port before its program listens, and below those of `npm start`.
+ */
+const freePorts = { first: 10_240, last: 23_000 };
+const freePortTriesMax = 100;
+
+/**
+ * A TCP port on 127.0.0.1 that is free now.
+ * @throws UserError when none is found
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < freePortTriesMax; tries++) {
+    const port = randomInt(freePorts.first, freePorts.last + 1);
+    if ((await listenError('127.0.0.1', port)) === null) return port;
+  }
+  throw new UserError(`no free port was found between ${freePorts.first} and ${freePorts.last} on 127.0.0.1`);
 }
 
 function listenError(host: string, port: number): Promise<string | null> {
