@@ -109,12 +109,17 @@ test('lease: grant, attach, time to live, list, expiry, revoke', async (context)
 test('lock and elect, which are made of keys, leases and watches', async (context) => {
   assert.is(await etcdctl(context, 'lock', 'mutex', 'echo', 'held'), 'held');
   assert.is(await etcdctl(context, 'lock', 'mutex', 'echo', 'held again'), 'held again');
-  const leader = spawn(context.etcdctl, ['--endpoints', context.server.address, 'elect', 'vote', 'me']);
-  const [won] = await once(leader.stdout, 'data');
-  assert.match(String(won), /^vote\/[0-9a-f]+\nme/);
-  const observer = spawn(context.etcdctl, ['--endpoints', context.server.address, 'elect', '-l', 'vote']);
-  const [seen] = await once(observer.stdout, 'data');
-  assert.match(String(seen), /^vote\/[0-9a-f]+\nme/);
+  const elect = (...args: string[]) =>
+    spawn(context.etcdctl, ['--endpoints', context.server.address, 'elect', ...args]);
+  const [leader, observer] = [elect('vote', 'me'), elect('-l', 'vote')];
+  for (const child of [leader, observer]) {
+    let output = '';
+    for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+      output += chunk;
+      if (/^vote\/[0-9a-f]+\nme\n/.test(output)) break;
+    }
+    assert.match(output, /^vote\/[0-9a-f]+\nme\n/);
+  }
   for (const child of [observer, leader]) await end(child, 'SIGINT');
 });
 

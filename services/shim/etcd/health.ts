@@ -1,6 +1,7 @@
 import type { Backend } from '../backend.ts';
 import { EtcdError, unknownService } from './errors.ts';
 import { healthCheckRequest, healthCheckResponse } from './messages.ts';
+import { onSingleRequest } from './single-request.ts';
 import type { Service, StreamCall } from './transport.ts';
 
 /** `HealthCheckResponse.ServingStatus`. */
@@ -29,7 +30,7 @@ export function health(backend: Backend): Service {
         return healthCheckResponse.encode({ status: await look() });
       },
     },
-    streaming: { Watch: (call) => call.onMessage(() => watch(call, look)) },
+    streaming: { Watch: (call) => onSingleRequest(call, () => watch(call, look)) },
   };
 }
 

@@ -2,6 +2,7 @@ import type { Backend } from '../backend.ts';
 import { SnapshotError, snapshotOf } from '../snapshot.ts';
 import { etcdErrors } from './errors.ts';
 import { snapshotResponse } from './messages.ts';
+import { onSingleRequest } from './single-request.ts';
 import type { Streaming } from './transport.ts';
 import { etcdVersion } from './version.ts';
 
@@ -11,7 +12,7 @@ const unsentBytesMax = 1024 * 1024;
 /** Streams a snapshot of what readers see when the call begins. */
 export function snapshotStream(backend: Backend): Streaming {
   return (call) => {
-    call.onMessage(() => {
+    onSingleRequest(call, () => {
       const parts = snapshotOf(backend.database, Date.now());
       let ended = false;
       const end = (error?: Error) => {
