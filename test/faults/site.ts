@@ -181,7 +181,8 @@ function configuration(folder: string, probes: Record<string, object>): object {
     probes: {
       nic: { interface: 'eth0', ...probes.nic },
       vnic: { interfaces: [vnic] },
-      cni: { configDir: cniFolder(folder, '{node}'), interfaces: [] },
+      cni: { configDir: cniFolder(folder, '{node}'), interfaces: [], ...probes.cni },
+      memory: { ...probes.memory },
       northSouth: [
         { name: 'gateway', address: addresses.gateway },
         { name: 'wan', address: wanAddress },
