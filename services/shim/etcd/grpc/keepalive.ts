@@ -8,13 +8,18 @@ export function keepAlive(
   session: ServerHttp2Session,
   { intervalMs, timeoutMs }: { intervalMs: number; timeoutMs: number },
 ): void {
+  let limit: NodeJS.Timeout | undefined;
   const timer = setInterval(() => {
-    const limit = setTimeout(() => session.destroy(), timeoutMs);
+    // It ends a little before it says so, and cannot be asked any more.
+    if (session.destroyed) return;
+    limit = setTimeout(() => session.destroy(), timeoutMs);
     // Where too many pings wait already, the limit decides.
     session.ping((error) => {
       if (!error) clearTimeout(limit);
     });
-    session.once('close', () => clearTimeout(limit));
   }, intervalMs);
-  session.once('close', () => clearInterval(timer));
+  session.once('close', () => {
+    clearInterval(timer);
+    clearTimeout(limit);
+  });
 }
