@@ -49,6 +49,8 @@ const leaseTtlMaxSeconds = 9_000_000_000;
 /** How often it is looked for leases whose time is over, in ms, and how many of them are ended then: etcd's thousand a second. */
 const expiryIntervalMs = 500;
 const expiredMax = 500;
+/** How long a write waits at the quota while the log is cleaned, in ms; a follower that is away is waited for 10 s. */
+const roomLimitMs = 20_000;
 /** Versions that are freed in one turn of the event loop after a compaction. */
 const sweepStep = 2_000;
 
@@ -69,7 +71,7 @@ export interface LocalWritesOptions {
   onChanges?: (changes: readonly Version[], cause: Cause) => void;
   /** Called when a compaction is in the log. */
   onCompacted?: () => void;
-  /** Frees some of the log if it can; resolves with whether it did. */
+  /** Frees some of the log if it can; resolves with whether it is worth looking for room again. */
   makeRoom?: () => Promise<boolean>;
   logger: Logger;
 }
@@ -182,10 +184,13 @@ export class LocalWrites implements Writes {
    * nothing to clean.
    */
   async #takeLastRoom(costBytes: number): Promise<void> {
-    const { quota, makeRoom } = this.#options;
+    const { quota, makeRoom, monotonicMs } = this.#options;
+    const deadline = monotonicMs() + roomLimitMs;
     do {
       await quota.refresh();
       if (quota.take(costBytes)) return;
+      // Nothing was done yet: it may be tried again.
+      if (monotonicMs() > deadline) throw etcdErrors.timeout();
     } while (await makeRoom?.());
     await this.#raiseNoSpace();
     throw etcdErrors.noSpace();

@@ -285,4 +285,17 @@ function assertSame(again: Database, database: Database): void {
   }
 }
 
+test('who waits for room is not held while what was cleaned is not copied', async () => {
+  const { cleaner, put, compact, setCopied, bytes } = setUp();
+  for (let i = 0; i < 4; i++) await put('/a', 'x'.repeat(100));
+  await compact(4);
+  setCopied(false);
+  const before = bytes();
+  assert.is(await cleaner.makeRoom(), true);
+  assert.ok(bytes() >= before, 'nothing is purged');
+  setCopied(true);
+  assert.is(await cleaner.makeRoom(), true);
+  assert.ok(bytes() < before);
+});
+
 test.run();

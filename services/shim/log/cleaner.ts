@@ -8,7 +8,7 @@ import type { LogCut, RecordIndex } from './record-index.ts';
 /** Bytes of versions that are stated again in one step; writes go on in between. */
 const stepBytes = 512 * 1024;
 const intervalMs = 1_000;
-const copiedPollMs = 50;
+const copiedPollMs = 5;
 /** Parts of the quota: what one cut writes anew at most, */
 const cutPart = 1 / 32;
 /** garbage below which nothing is cleaned, */
@@ -87,16 +87,14 @@ export class LogCleaner {
   }
 
   /**
-   * For a writer that has no room left: makes one cut, and waits until it is copied.
-   * @returns whether records were purged
+   * For a writer that has no room left: makes one cut, or waits a moment for the one before to be copied.
+   * @returns whether it is worth looking for room again
    */
   async makeRoom(): Promise<boolean> {
     try {
-      while (!(await this.cutOnce())) {
-        if (!this.#pending) return false;
-        // It ends: who copies either goes on, or is not waited for any longer.
-        await delay(copiedPollMs);
-      }
+      if (await this.cutOnce()) return true;
+      if (!this.#pending) return false;
+      await delay(copiedPollMs);
       return true;
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'no room could be made in the log');
