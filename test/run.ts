@@ -7,6 +7,8 @@ import { buildPrograms } from './runner/programs.ts';
 
 /** The machine may have two cores. */
 const unitsAtOnce = 2;
+/** Lines of the nodes' logs that are shown of a failed test file: where it hangs, they tell where. */
+const shownLogLines = 100;
 
 async function runJob(job: Job): Promise<Counts> {
   const ended = await job.run();
@@ -15,8 +17,15 @@ async function runJob(job: Job): Promise<Counts> {
   console.log(
     `${counts.failed > 0 ? 'FAILED' : 'ok    '} ${job.name} (${summaryLine(counts)}, ${seconds} s)`,
   );
-  if (counts.failed > 0) console.log(ended.output);
+  if (counts.failed > 0) console.log(withoutOldLogs(ended.output));
   return counts;
+}
+
+function withoutOldLogs(output: string): string {
+  const lines = output.split('\n');
+  const isLog = (line: string) => line.startsWith('{"level":');
+  let old = lines.filter(isLog).length - shownLogLines;
+  return lines.filter((line) => !isLog(line) || old-- <= 0).join('\n');
 }
 
 /** Runs the jobs in their order, at most `atOnce` at a time. */

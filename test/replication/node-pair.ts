@@ -194,7 +194,10 @@ export class RunningNode {
     const paths = nodePaths(this.#config, this.#name);
     mkdirSync(paths.root, { recursive: true });
     this.#connection = await this.#servers.connect(this.#name, 'services');
-    const logger = pino({ level: process.env.TWONODE_TEST_LOG ?? 'silent' });
+    const logger = pino(
+      { level: process.env.TWONODE_TEST_LOG ?? 'silent' },
+      pino.destination({ fd: 2, sync: true }),
+    );
     const context: NodeContext = {
       config: this.#config,
       pair,

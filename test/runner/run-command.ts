@@ -13,7 +13,13 @@ export interface Ended {
 /** Runs a command to its end, or kills it with its whole process group after `limitMs`. */
 export function runCommand(command: string, args: string[], cwd: string, limitMs: number): Promise<Ended> {
   const startedMs = Date.now();
-  const child = spawnTethered(command, args, { cwd, deathSignal: 'KILL', stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env, TWONODE_TEST_LOG: 'info' };
+  const child = spawnTethered(command, args, {
+    cwd,
+    env,
+    deathSignal: 'KILL',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   const collect = (chunk: Buffer) => {
     output += chunk;
