@@ -1,9 +1,13 @@
-import { parseArgs } from 'node:util';
+import { type Command, readArguments, refuse } from './command-line.ts';
 import { addCounts, type Counts, summaryLine } from './runner/count.ts';
 import { findJobs, type Job } from './runner/jobs.ts';
 import { buildPrograms } from './runner/programs.ts';
 
-// Everything that must pass before a change lands. `npm test -- --only TEXT` runs what has TEXT in its name.
+const command: Command = {
+  name: 'npm test',
+  usage: `npm test                  everything that must pass before a change lands
+npm test -- --only TEXT   what has TEXT in its name`,
+};
 
 /** The machine may have two cores. */
 const unitsAtOnce = 2;
@@ -39,21 +43,11 @@ async function runAll(jobs: Job[], atOnce: number): Promise<Counts[]> {
   return counts;
 }
 
-function wantedText(): string {
-  try {
-    return parseArgs({ options: { only: { type: 'string', default: '' } } }).values.only;
-  } catch (error) {
-    console.error(`npm test: ${(error as Error).message.split('\n')[0]}`);
-    process.exit(2);
-  }
-}
-
-const text = wantedText();
+const { only: text } = readArguments(command, {
+  options: { only: { type: 'string', default: '' } },
+}).values;
 const jobs = (await findJobs()).filter(({ name }) => name.includes(text));
-if (jobs.length === 0) {
-  console.error(`npm test: nothing has "${text}" in its name`);
-  process.exit(2);
-}
+if (jobs.length === 0) refuse(command, `nothing has "${text}" in its name`);
 if (text === '') await buildPrograms();
 const checks = jobs.filter(({ name }) => !name.endsWith('.js'));
 const units = jobs.filter(({ name, alone }) => name.endsWith('.js') && !alone);

@@ -1,8 +1,10 @@
-import { parseArgs } from 'node:util';
+import { type Command, readArguments, refuse } from '../command-line.ts';
 import { benchCalls } from './calls.ts';
 import { benchChurn } from './churn.ts';
 
-const usage = `npm run bench [-- OPTIONS]          Kubernetes' calls on etcd, twonode and kine, as a table
+const command: Command = {
+  name: 'npm run bench',
+  usage: `npm run bench [-- OPTIONS]          Kubernetes' calls on etcd, twonode and kine, as a table
   --keys N       keys of 1 KiB in the store (20000); several, as 20000,200000, are measured one after another
   --rounds N     rounds, whose medians count (3)
   --no-kine      without kine
@@ -10,21 +12,20 @@ const usage = `npm run bench [-- OPTIONS]          Kubernetes' calls on etcd, tw
 npm run bench -- churn [OPTIONS]    a few keys updated for long on two whole nodes: log, memory, restart
   --keys N            keys (1000)
   --updates N         updates in all (1000000)
-  --compact-every N   updates between two compactions (10000)`;
+  --compact-every N   updates between two compactions (10000)`,
+};
 
-/** @throws Error for what is no whole number above 0 */
 function counts(text: string, name: string): number[] {
   return text.split(',').map((part) => {
     const value = Number(part);
     if (!Number.isInteger(value) || value <= 0)
-      throw new Error(`${name}: "${part}" is no whole number above 0`);
+      return refuse(command, `${name}: "${part}" is no whole number above 0`);
     return value;
   });
 }
 
-/** @throws Error for an option that is not known, or no number */
 async function churn(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readArguments(command, {
     args,
     options: {
       keys: { type: 'string', default: '1000' },
@@ -38,9 +39,8 @@ async function churn(args: string[]): Promise<void> {
   await benchChurn({ keys, updates, compactEvery });
 }
 
-/** @throws Error for an option that is not known, or no number */
 async function calls(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readArguments(command, {
     args,
     options: {
       keys: { type: 'string', default: '20000' },
@@ -54,8 +54,5 @@ async function calls(args: string[]): Promise<void> {
   }
 }
 
-const [command, ...rest] = process.argv.slice(2);
-await (command === 'churn' ? churn(rest) : calls(process.argv.slice(2))).catch((error: Error) => {
-  console.error(`npm run bench: ${error.message}\n\n${usage}`);
-  process.exitCode = 2;
-});
+const [what, ...rest] = process.argv.slice(2);
+await (what === 'churn' ? churn(rest) : calls(process.argv.slice(2)));

@@ -1,21 +1,25 @@
-import { parseArgs } from 'node:util';
+import { type Command, readArguments, readNumber, refuse } from '../command-line.ts';
 import { runCuts } from './cuts.ts';
 import { runFalseAlarms } from './false-alarms.ts';
 import { runFigures } from './figures.ts';
 import { runLoad } from './load.ts';
 import { rowNames, runTable } from './table.ts';
 
-// Faults on two whole nodes in network namespaces. Needs root.
-//   npm run faults                        every row of the condition table
-//   npm run faults -- --row NAME          one row, or several
-//   npm run faults -- load [TEXT]         faults under load; only those with TEXT in their name
-//   npm run faults -- cuts [N [SECONDS [SITES]]]  figures of N cuts of the link (50), with so much time (3 s) between two, on SITES
-//                                         sites at once (1)
-//   npm run faults -- alarms [MIN [PERCENT]]  false alarms in 10 minutes with 30 % of the packets lost
-//   npm run faults -- figures             lag of the mirror, and writes beside a two-member etcd
-// With --keep the folder with the nodes' logs stays.
+const command: Command = {
+  name: 'npm run faults',
+  usage: `Faults on two whole nodes in network namespaces. Needs root.
 
-const { values, positionals } = parseArgs({
+npm run faults                             every row of the condition table
+npm run faults -- --row NAME               one row, or several
+npm run faults -- load [TEXT]              faults under load; only those with TEXT in their name
+npm run faults -- cuts [N [SECONDS [SITES]]]   figures of N cuts of the link (50), with so much time (3 s) between
+                                           two, on SITES sites at once (1)
+npm run faults -- alarms [MIN [PERCENT]]   false alarms in 10 minutes with 30 % of the packets lost
+npm run faults -- figures                  lag of the mirror, and writes beside a two-member etcd
+  --keep         the folder with the nodes' logs stays`,
+};
+
+const { values, positionals } = readArguments(command, {
   allowPositionals: true,
   options: {
     row: { type: 'string', multiple: true, default: [] },
@@ -23,34 +27,37 @@ const { values, positionals } = parseArgs({
   },
 });
 
+const number = (name: string, text: string, otherwise: number) =>
+  text === '' ? otherwise : readNumber(command, name, text, 1);
+
 async function run(what = 'table', argument = '', second = '', third = ''): Promise<number> {
   switch (what) {
     case 'table': {
       const unknown = values.row.find((name) => !rowNames.includes(name));
-      if (unknown) return refuse(`there is no row "${unknown}": the rows are ${rowNames.join(', ')}`);
+      if (unknown)
+        return refuse(command, `there is no row "${unknown}": the rows are ${rowNames.join(', ')}`);
       return runTable(values.row, values.keep);
     }
     case 'load':
       return runLoad(argument, values.keep);
     case 'cuts':
       await runCuts(
-        { count: Number(argument || 50), restSeconds: Number(second || 3), sites: Number(third || 1) },
+        {
+          count: number('N', argument, 50),
+          restSeconds: number('SECONDS', second, 3),
+          sites: number('SITES', third, 1),
+        },
         values.keep,
       );
       return 0;
     case 'alarms':
-      return runFalseAlarms(Number(argument || 10), Number(second || 30), values.keep);
+      return runFalseAlarms(number('MIN', argument, 10), number('PERCENT', second, 30), values.keep);
     case 'figures':
       await runFigures(values.keep);
       return 0;
     default:
-      return refuse(`what is "${what}"? table, load, cuts, alarms or figures`);
+      return refuse(command, `what is "${what}"? table, load, cuts, alarms or figures`);
   }
-}
-
-function refuse(sentence: string): never {
-  console.error(sentence);
-  process.exit(2);
 }
 
 const wrong = await run(...positionals);

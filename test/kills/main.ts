@@ -1,16 +1,20 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type Command, readArguments, readNumber } from '../command-line.ts';
 import type { LeaseRecord } from '../history/history.ts';
 import { seededRandom } from '../history/random.ts';
 import { type Round, runRound } from './round.ts';
 import { type Kill, Target } from './target.ts';
 
-// Kills the shim and its nats-server under load, again and again, and checks what their clients were told.
-//   npm run kills -- [--rounds N] [--seed N]
-// The seed decides what is asked and who is killed when; the machine decides the rest. A history that is wrong stays on disk.
+const command: Command = {
+  name: 'npm run kills',
+  usage: `npm run kills -- [--rounds N] [--seed N]
 
-const { values } = parseArgs({
+Kills the shim and its nats-server under load, 200 times, and checks what their clients were told. The seed decides what is
+asked and who is killed when; the machine decides the rest. A history that is wrong stays on disk.`,
+};
+
+const { values } = readArguments(command, {
   options: {
     rounds: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
@@ -55,7 +59,8 @@ function tell(number: number, { kills, history, report }: Round, folder: string)
   console.log(`    the history is in ${file}`);
 }
 
-const [rounds, seed] = [Number(values.rounds), Number(values.seed)];
+const rounds = readNumber(command, '--rounds', values.rounds, 1);
+const seed = readNumber(command, '--seed', values.seed);
 console.log(`${rounds} rounds, --seed ${seed}`);
 const target = await Target.start();
 const total = new Total();

@@ -1,14 +1,17 @@
-import { parseArgs } from 'node:util';
+import { type Command, readArguments, readNumber, refuse } from '../command-line.ts';
 import { countFalseAlarms } from './false-alarms.ts';
 import { runSeed } from './run-seed.ts';
 import { type FaultName, faultNames } from './scenario.ts';
 
-// npm run sim -- --seeds 10000 [--from 1]     runs seeds and names those that fail
-// npm run sim -- --seed 42                    runs one again, and prints all that happened
-// npm run sim -- --seeds 500 --with 'disk lost'   that fault is among those of each seed
-// npm run sim -- --hours 24 --loss 0.3        the failure detector alone: false alarms
+const command: Command = {
+  name: 'npm run sim',
+  usage: `npm run sim -- --seeds 10000 [--from 1]         runs seeds and names those that fail
+npm run sim -- --seed 42                        runs one again, and prints all that happened
+npm run sim -- --seeds 500 --with 'disk lost'   that fault is among those of each seed
+npm run sim -- --hours 24 --loss 0.3            the failure detector alone: false alarms`,
+};
 
-const { values } = parseArgs({
+const { values } = readArguments(command, {
   options: {
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
@@ -24,19 +27,15 @@ const linesMax = 7;
 /** A long run says how far it is after so many seeds. */
 const progressSeeds = 500;
 
-/** @throws RangeError */
 function number(name: 'seeds' | 'from' | 'seed' | 'hours' | 'loss'): number {
-  const value = Number(values[name]);
-  if (!Number.isFinite(value) || value < 0)
-    throw new RangeError(`--${name}: expected a number, not "${values[name]}"`);
-  return value;
+  return readNumber(command, `--${name}`, values[name] ?? '');
 }
 
-/** A fault that is among those of each seed; undefined: none. @throws RangeError */
+/** A fault that is among those of each seed; undefined: none. */
 function also(): FaultName | undefined {
   const name = faultNames.find((known) => known === values.with);
   if (values.with !== undefined && !name)
-    throw new RangeError(`--with: expected one of ${faultNames.join(', ')}, not "${values.with}"`);
+    return refuse(command, `--with: "${values.with}" is none of ${faultNames.join(', ')}`);
   return name;
 }
 
@@ -83,9 +82,4 @@ async function run(): Promise<boolean> {
   return runSeeds(number('from'), number('seeds'));
 }
 
-const holds = await run().catch((error: unknown) => {
-  if (!(error instanceof RangeError)) throw error;
-  console.error(`npm run sim: ${error.message}`);
-  return false;
-});
-process.exitCode = holds ? 0 : 1;
+process.exitCode = (await run()) ? 0 : 1;
