@@ -270,6 +270,30 @@ test('what an older leader wrote on its own, and what its follower kept, is merg
   assert.ok(pair.leader.node.database.store.compacted > revision);
 });
 
+test('a conflict that the leader lost is taken back from its follower', async ({ pair }) => {
+  const { leader, follower, link } = pair;
+  await leader.put('/both', 'before');
+  await assertEqual(pair);
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/both', 'of the follower');
+  await leader.put('/both', 'of the leader');
+  await pair.changeStore('node-a', backUp);
+  link.set(false);
+  await assertEqual(pair);
+  link.set(true);
+  await pair.changeStore('node-a', putBack);
+  assert.is(leader.node.database.conflicts.size, 0);
+  await leader.put('/more', 'x');
+  await follower.isAlone();
+  link.set(false);
+  await assertEqual(pair);
+  for (const { node } of [leader, follower]) {
+    const lost = [...node.database.conflicts].map((one) => `${one.key} ${one.follower.value}`);
+    assert.equal(lost, ['/both of the follower']);
+  }
+});
+
 const steps: [string, (pair: NodePair) => boolean | Promise<boolean>][] = [
   ['the new copy is begun', async (pair) => (await streamsOf(pair, 'node-b')).length === 2],
   ['the leader has merged', ({ leader }) => leader.now().has('/new')],

@@ -71,5 +71,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a follower with an older mirror on a full disk showed less than it had shown, though it had met its leader',
   },
+  {
+    seed: 5702,
+    found: 'a conflict in records that the leader lost, and its follower still held, was not kept',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

@@ -229,6 +229,17 @@ function writeEntry(writer: Writer, entry: Entry): void {
   }
 }
 
+/** A conflict as the two nodes send it to each other. */
+export const conflictCodec = {
+  encode: (conflict: Conflict): Buffer => {
+    const writer = new Writer(conflictBytes(conflict));
+    writeConflict(writer, conflict);
+    return writer.finish();
+  },
+  /** Its values are views of the input. */
+  decode: (bytes: Buffer): Conflict => readConflict(new Reader(bytes)),
+};
+
 function writeConflict(writer: Writer, conflict: Conflict): void {
   writer.latin1(conflict.id);
   writer.latin1(conflict.key);

@@ -374,7 +374,10 @@ export class FollowerNode implements ShimNode {
       await this.#begin(() => this.#openOverlay(this.#replication.position.sequence, id));
     }
     const tail = await forkedTail({ connection, manager, logger }, served, common);
-    logger.warn({ common, keys: tail.length }, 'what the leader lost is merged from this mirror');
+    logger.warn(
+      { common, keys: tail.entries.length, conflicts: tail.conflicts.length },
+      'what the leader lost is merged from this mirror',
+    );
     this.#overlay?.standOn(tail);
     this.#forkedAt = common;
   }
@@ -452,8 +455,8 @@ export class FollowerNode implements ShimNode {
     let mayGo = false;
     try {
       await overlay.seal();
-      const entries = overlay.entries();
-      const sequence = await this.#replication.merge({ id: overlay.id, revision: overlay.revision, entries });
+      const changes = overlay.changes();
+      const sequence = await this.#replication.merge(changes);
       fold = await this.#foldUpTo(sequence, { stream: this.#mirrors.current, whileLinked: true });
       // With the overlay goes what tells its band: a mirror that loses the leader's jump over it must be known to be short.
       this.#context.verifiedPoint.save(fold.position);
@@ -465,7 +468,7 @@ export class FollowerNode implements ShimNode {
       this.#overlay = null;
       this.#forkedAt = null;
       logger.info(
-        { overlay: overlay.id, keys: entries.length, sequence },
+        { overlay: overlay.id, keys: changes.entries.length, sequence },
         'what was written alone is merged',
       );
     } catch (error) {

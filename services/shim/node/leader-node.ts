@@ -344,11 +344,11 @@ export class LeaderNode implements ShimNode {
     );
     if (!overlay) return;
     const { database } = this.#log;
-    const { id, revision, entries } = overlay;
+    const { id, revision, entries, conflicts } = overlay;
     const names = { leader: pair.peer.name, follower: pair.self.name };
     await mergeBatch(
       { arbiter: this.#arbiter, database, commit, ...names, now: Date.now, logger },
-      { overlay: id, revision, entries, last: true },
+      { overlay: id, revision, entries, conflicts, last: true },
     );
     await removeOverlay(connection);
     logger.info({ overlay: id, keys: entries.length }, 'what was written alone as the follower is merged');

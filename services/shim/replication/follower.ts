@@ -7,7 +7,9 @@ import type { WriteMethod } from '../backend.ts';
 import { EtcdError, etcdErrors } from '../etcd/errors.ts';
 import { status } from '../etcd/grpc/status.ts';
 import type { LogPosition } from '../log/group-commit.ts';
+import { conflictCodec } from '../log/record.ts';
 import { findStream } from '../log/stream.ts';
+import type { Infer } from '../protobuf/message.ts';
 import type { Database } from '../store/database.ts';
 import { MirrorFold } from './mirror-fold.ts';
 import type { Mirrors } from './mirrors.ts';
@@ -21,7 +23,6 @@ import {
   helloAnswerSchema,
   helloEpochsMax,
   type Identity,
-  type MergeEntry,
   mergeAnswerSchema,
   mergeRequest,
   pingAnswerSchema,
@@ -573,12 +574,12 @@ export class FollowerReplication {
    */
   async merge(overlay: OverlayChanges): Promise<number> {
     const session = this.#session?.id ?? '';
-    const batches = splitBatches(overlay.entries);
+    const batches = splitBatches(overlay);
     let sequence = 0;
-    for (const [index, entries] of batches.entries()) {
+    for (const [index, batch] of batches.entries()) {
       const last = index === batches.length - 1;
       const { id, revision } = overlay;
-      const request = mergeRequest.encode({ session, overlay: id, revision, entries, last });
+      const request = mergeRequest.encode({ session, overlay: id, revision, ...batch, last });
       const answer = mergeAnswerSchema.parse(await this.#ask('merge', request, mergeTimeoutMs));
       if (!answer.ok) throw new Error(answer.text);
       sequence = answer.sequence;
@@ -588,18 +589,27 @@ export class FollowerReplication {
 }
 
 /** Batches of at most {@link mergeBytesMax} and {@link mergeKeysMax}; one empty batch when there is nothing, which still ends the merge. */
-function splitBatches(entries: MergeEntry[]): MergeEntry[][] {
-  const batches: MergeEntry[][] = [[]];
+function splitBatches({ entries, conflicts }: OverlayChanges): Batch[] {
+  let batch: Batch = { entries: [], conflicts: [] };
+  const batches = [batch];
   let bytes = 0;
-  for (const entry of entries) {
-    const size = entry.key.length + entry.value.length + 64;
-    const isFull = bytes + size > mergeBytesMax || batches[batches.length - 1]?.length === mergeKeysMax;
+  const batchFor = (size: number): Batch => {
+    const isFull = bytes + size > mergeBytesMax || batch.entries.length === mergeKeysMax;
     if (bytes > 0 && isFull) {
-      batches.push([]);
+      batch = { entries: [], conflicts: [] };
+      batches.push(batch);
       bytes = 0;
     }
     bytes += size;
-    batches[batches.length - 1]?.push(entry);
+    return batch;
+  };
+  for (const conflict of conflicts) {
+    const encoded = conflictCodec.encode(conflict);
+    batchFor(encoded.length).conflicts.push({ bytes: encoded });
   }
+  for (const entry of entries) batchFor(entry.key.length + entry.value.length + 64).entries.push(entry);
   return batches;
 }
+
+/** A part of an overlay that goes in one request. */
+type Batch = Pick<Infer<typeof mergeRequest>, 'entries' | 'conflicts'>;

@@ -9,6 +9,7 @@ import { EtcdError } from '../etcd/errors.ts';
 import { status } from '../etcd/grpc/status.ts';
 import type { GroupCommit, LogPosition } from '../log/group-commit.ts';
 import type { OwnedLog } from '../log/owned-log.ts';
+import { conflictCodec } from '../log/record.ts';
 import { chainAt, findStream, jetStreamError, jetStreamErrorCode } from '../log/stream.ts';
 import type { Database, Epoch } from '../store/database.ts';
 import { leaderBandAfterLoss } from '../store/revision-band.ts';
@@ -384,7 +385,9 @@ export class LeaderReplication {
   }
 
   async #merge(message: Msg): Promise<void> {
-    const batch = mergeRequest.decode(message.data);
+    const request = mergeRequest.decode(message.data);
+    const conflicts = request.conflicts.map(({ bytes }) => conflictCodec.decode(Buffer.from(bytes)));
+    const batch = { ...request, conflicts };
     const session = this.#session;
     if (batch.session !== session?.epoch.id) return;
     const { self, peer, logger, arbiter } = this.#options;

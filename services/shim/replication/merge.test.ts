@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StoreFullError } from '../log/fenced-publisher.ts';
 import { GroupCommit } from '../log/group-commit.ts';
-import { type ConflictPolicy, decodeRecord } from '../log/record.ts';
+import { type Conflict, type ConflictPolicy, conflictCodec, decodeRecord } from '../log/record.ts';
 import { conflictsMax } from '../store/conflicts.ts';
 import { Database } from '../store/database.ts';
 import { readValue } from '../store/key-value.ts';
@@ -109,8 +109,10 @@ function setUp({
     await commit.append([{ kind: 'revision', revision, cause: 'client', changes: [bytes] }]);
     return revision;
   };
-  const merge = (entries: MergeEntry[], { last = true, revision = band + 100 } = {}) =>
-    mergeBatch(context, { overlay: 'o', revision, entries, last });
+  const merge = (
+    entries: MergeEntry[],
+    { last = true, revision = band + 100, conflicts = [] as Conflict[] } = {},
+  ) => mergeBatch(context, { overlay: 'o', revision, entries, conflicts, last });
   const read = (key: string, of = database) => {
     const version = of.store.current(key);
     return version && readValue(version.bytes).toString();
@@ -291,6 +293,19 @@ test('beyond the bound the routine conflicts go first, then the oldest, in the l
     const kept = [...conflicts].map(({ key }) => key);
     assert.equal(kept, [...keys.slice(2), ...late]);
   }
+});
+
+test('a conflict that this log has lost is taken back as the other copy holds it, once', async () => {
+  const lost = setUp();
+  await lost.put('k', 'leader');
+  await lost.merge([change(0, 'follower')]);
+  const conflicts = [...lost.database.conflicts].map((one) =>
+    conflictCodec.decode(conflictCodec.encode(one)),
+  );
+  const { merge, database, replayed } = setUp();
+  await merge([], { conflicts, last: false });
+  await merge([], { conflicts });
+  for (const has of [database, replayed()]) assert.equal([...has.conflicts], [...lost.database.conflicts]);
 });
 
 test.run();

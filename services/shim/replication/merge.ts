@@ -53,6 +53,8 @@ export interface MergeBatch {
   /** The overlay's newest revision. */
   revision: number;
   entries: MergeEntry[];
+  /** Conflicts of earlier merges that this log has lost. */
+  conflicts: readonly Conflict[];
   /** Nothing follows: the overlay is merged. */
   last: boolean;
 }
@@ -67,12 +69,15 @@ export async function mergeBatch(context: MergeContext, batch: MergeBatch): Prom
   if ((database.merged.get(batch.overlay) ?? 0) >= batch.revision) return commit.settled();
   const decide = await context.arbiter.prepare(database.store, batch.entries);
   const entries = [...batch.entries];
+  const conflicts = batch.conflicts.filter(({ id }) => !database.conflicts.get(id));
+  const isDone = () => entries.length === 0 && conflicts.length === 0;
   do {
     const step = new MergeStep(context, batch, decide);
+    while (conflicts.length > 0 && step.bytes < recordBytesMax) step.record(conflicts.shift() as Conflict);
     while (entries.length > 0 && step.bytes < recordBytesMax) step.merge(entries.shift() as MergeEntry);
-    if (batch.last && entries.length === 0) step.end();
+    if (batch.last && isDone()) step.end();
     await step.append();
-  } while (entries.length > 0);
+  } while (!isDone());
 }
 
 /** After a split the leader goes on above everything that either side may have used. */
@@ -155,7 +160,7 @@ class MergeStep {
     const { policy, winner, leaderTimeMs } = this.#decide(entry, current);
     const value = current ? Buffer.from(readValue(current.bytes)) : noValue;
     const revision = (current ?? database.store.latest(entry.key))?.modRevision ?? 0;
-    this.#record({
+    this.record({
       id: conflictId(this.#batch.overlay, entry.key),
       key: entry.key,
       policy,
@@ -168,7 +173,8 @@ class MergeStep {
     this.#judged(entry, winner === 'follower' ? this.#take(entry) : -1);
   }
 
-  #record(found: Conflict): void {
+  /** Notes a conflict, and gives up others where there are too many. */
+  record(found: Conflict): void {
     const { database, logger } = this.#context;
     const { conflicts } = database;
     const conflict = withinMessage(found);

@@ -9,7 +9,7 @@ import type { GroupCommit } from '../log/group-commit.ts';
 import { LogHealth } from '../log/log-health.ts';
 import { readRecord, replayLog } from '../log/open-log.ts';
 import { type OwnedLog, openLog, openLogWriter, streamManager } from '../log/owned-log.ts';
-import type { Cause, Entry, LogRecord } from '../log/record.ts';
+import type { Cause, Conflict, Entry, LogRecord } from '../log/record.ts';
 import { findStream, readMessage } from '../log/stream.ts';
 import { Quota, streamBytesMax } from '../quota.ts';
 import { Database } from '../store/database.ts';
@@ -17,6 +17,7 @@ import { type KeyValue, readKeyValue, readValue } from '../store/key-value.ts';
 import { followerBandAfterLoss, nextOddBand } from '../store/revision-band.ts';
 import type { Store } from '../store/store.ts';
 import type { Version } from '../store/version.ts';
+import type { ForkedTail } from './forked-tail.ts';
 import { isEphemeral } from './merge.ts';
 import type { MergeEntry } from './protocol.ts';
 
@@ -28,6 +29,8 @@ export interface OverlayChanges {
   /** The newest revision that was written alone. */
   revision: number;
   entries: MergeEntry[];
+  /** Conflicts that the leader's log has lost and the mirror below has not. */
+  conflicts: readonly Conflict[];
 }
 
 /** What is remembered of a key that was changed alone. */
@@ -108,7 +111,7 @@ export async function readOverlay(
     onRecord: (record) => touchReplayed(database, record, touched),
   });
   const { store } = database;
-  return { id: overlay.id, revision: store.head, entries: mergeEntries(store, touched) };
+  return { id: overlay.id, revision: store.head, entries: mergeEntries(store, touched), conflicts: [] };
 }
 
 /** Removes the overlay, once all of it is merged and in the mirror. */
@@ -129,6 +132,7 @@ export class Overlay {
   readonly #baseSequence: number;
   #health: LogHealth | null = null;
   #tail: ReadonlyMap<string, MergeEntry> = new Map();
+  #tailConflicts: readonly Conflict[] = [];
   #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
 
@@ -263,12 +267,23 @@ export class Overlay {
   }
 
   /** What the mirror below holds of another history than the leader's: it is merged with the overlay, as if it were part of it. */
-  standOn(tail: readonly MergeEntry[]): void {
-    this.#tail = new Map(tail.map((entry) => [entry.key, entry]));
+  standOn({ entries, conflicts }: ForkedTail): void {
+    this.#tail = new Map(entries.map((entry) => [entry.key, entry]));
+    this.#tailConflicts = conflicts;
   }
 
-  /** What is to be merged, as it stands now: everything that was changed alone, but what is ephemeral or expired. */
-  entries(): MergeEntry[] {
+  /** What is to be merged, as it stands now. */
+  changes(): OverlayChanges {
+    return {
+      id: this.id,
+      revision: this.revision,
+      entries: this.#entries(),
+      conflicts: this.#tailConflicts,
+    };
+  }
+
+  /** Everything that was changed alone, but what is ephemeral or expired. */
+  #entries(): MergeEntry[] {
     const own = mergeEntries(this.#options.database.store, this.#touched).map((entry) => ({
       ...entry,
       base: this.#tail.get(entry.key)?.base ?? entry.base,

@@ -138,6 +138,8 @@ export const mergeRequest = message({
   entries: repeated(4, mergeEntry),
   /** Nothing follows: record the overlay as merged. */
   last: bool(5),
+  /** Conflicts that the leader's log has lost, as that log held them. */
+  conflicts: repeated(6, message({ bytes: bytes(1) })),
 });
 export const mergeAnswerSchema = z.object({
   ok: z.boolean(),
