@@ -50,6 +50,7 @@ export class WatchStream implements WatchSink {
 
   /** Tells watchers that asked for it, and heard nothing since the last time, how far they are. */
   progressInterval(): void {
+    if (this.congested) return;
     for (const watcher of this.#watchers.values()) {
       if (watcher.progressNotify && watcher.synced && !watcher.active)
         this.#answer(watcher.id, this.#hub.revision);

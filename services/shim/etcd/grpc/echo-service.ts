@@ -17,6 +17,8 @@ export interface Seen {
   streams: StreamCall[];
   /** How many pieces of the answers of `Pieces` were taken. */
   pieces: number;
+  /** Bytes of the messages that were taken, of all calls. */
+  receivedBytes: number;
 }
 
 /** The size of each piece of an answer of `Pieces`, in bytes. */
@@ -80,13 +82,15 @@ export interface EchoServer {
 
 /** Serves on a free port of 127.0.0.1. */
 export async function startEchoServer(options: Partial<GrpcServerOptions> = {}): Promise<EchoServer> {
-  const seen: Seen = { handled: [], faults: [], streams: [], pieces: 0 };
+  const seen: Seen = { handled: [], faults: [], streams: [], pieces: 0, receivedBytes: 0 };
   const server = new GrpcServer([echoService(seen)], {
     maxMessageBytes: echoBytesMax,
     observer: {
       started: () => undefined,
       handled: ({ method }, code) => seen.handled.push(`${method} ${code}`),
-      received: () => undefined,
+      received: (_method, bytes) => {
+        seen.receivedBytes += bytes;
+      },
       sent: () => undefined,
     },
     onFault: (method, error) => seen.faults.push(`${method}: ${error.message}`),

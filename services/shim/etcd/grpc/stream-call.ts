@@ -32,6 +32,12 @@ export function serveStreaming(
 
 const ok: Outcome = { code: status.OK, text: '' };
 
+/**
+ * Bytes that may wait for a client while its messages are taken. Beyond it nothing more is read of the call until it has read them all:
+ * then HTTP/2's flow control holds back a client that only sends, as it does with etcd.
+ */
+export const unsentBytesMax = 1024 * 1024;
+
 class GrpcStreamCall implements StreamCall {
   readonly metadata: Metadata;
   readonly #stream: ServerHttp2Stream;
@@ -41,6 +47,8 @@ class GrpcStreamCall implements StreamCall {
   readonly #onHalfClose: (() => void)[] = [];
   readonly #onClose: (() => void)[] = [];
   readonly #onDrain: (() => void)[] = [];
+  /** Messages of the last chunk that are held back. */
+  #held: Buffer[] = [];
   #unsentBytes = 0;
   #outcome: Outcome | null = null;
 
@@ -76,12 +84,28 @@ class GrpcStreamCall implements StreamCall {
   }
 
   #take(reader: MessageReader, chunk: Buffer): void {
+    this.#guarded(() => {
+      this.#held = this.#held.concat(reader.push(chunk));
+      this.#serveHeld();
+    });
+  }
+
+  #serveHeld(): void {
+    let served = 0;
+    while (served < this.#held.length && !this.#isOver && this.#unsentBytes <= unsentBytesMax) {
+      const request = this.#held[served++] as Buffer;
+      this.#options.observer.received(this.#method, request.length);
+      for (const listener of this.#onMessage) listener(request);
+    }
+    this.#held = this.#isOver ? [] : this.#held.slice(served);
+    if (this.#unsentBytes > unsentBytesMax) this.#stream.pause();
+    else this.#stream.resume();
+  }
+
+  /** What goes wrong with its messages ends the call. */
+  #guarded(work: () => void): void {
     try {
-      for (const request of reader.push(chunk)) {
-        if (this.#outcome) return;
-        this.#options.observer.received(this.#method, request.length);
-        for (const listener of this.#onMessage) listener(request);
-      }
+      work();
     } catch (error) {
       this.end(error instanceof WireError ? malformedInStream(error.message) : (error as Error));
     }
@@ -118,8 +142,13 @@ class GrpcStreamCall implements StreamCall {
     this.#unsentBytes += response.length;
     writeMessage(this.#stream, response, () => {
       this.#unsentBytes -= response.length;
-      if (this.#unsentBytes === 0) for (const listener of this.#onDrain) listener();
+      if (this.#unsentBytes === 0) this.#drained();
     });
+  }
+
+  #drained(): void {
+    for (const listener of this.#onDrain) listener();
+    if (!this.#isOver) this.#guarded(() => this.#serveHeld());
   }
 
   end(error?: Error): void {

@@ -11,8 +11,9 @@ import {
   framed,
   startEchoServer,
 } from './echo-service.ts';
-import { framePrefix } from './framing.ts';
+import { frame, framePrefix } from './framing.ts';
 import { status } from './status.ts';
+import { unsentBytesMax } from './stream-call.ts';
 
 /** The gRPC server with clients that send what no gRPC library does, or read slowly. */
 
@@ -173,6 +174,46 @@ test('what a slow reader has not taken is known, and that it has', async ({ port
   const { messages, code } = await answer;
   assert.equal([messages.length, code], [10, '0']);
   client.close();
+});
+
+test('of a client that sends and never reads no more is taken than may wait', async ({
+  client,
+  port,
+  seen,
+}) => {
+  const deaf = new BareClient(port, { initialWindowSize: 64 * 1024 - 1 });
+  const stream = deaf.open('Each');
+  stream.pause();
+  await once(deaf.session, 'remoteSettings');
+  const message = Buffer.alloc(50_000, 'x');
+  const count = 160;
+  for (let i = 0; i < count; i++) stream.write(frame(message));
+  stream.end();
+  // As many turns as all of it would need.
+  for (let i = 0; i < count; i++) await deaf.arrived();
+  const limit = unsentBytesMax + 64 * 1024 + 2 * message.length;
+  assert.ok(seen.receivedBytes > unsentBytesMax, `${seen.receivedBytes} bytes are taken`);
+  assert.ok(seen.receivedBytes <= limit, `${seen.receivedBytes} bytes are taken`);
+  await serves(client);
+  const answer = answerOf(stream);
+  stream.resume();
+  const { messages, code } = await answer;
+  assert.equal([messages.length, code], [count, '0']);
+  deaf.close();
+});
+
+test('a client that never reads may cancel its call', async ({ port, seen }) => {
+  const deaf = new BareClient(port, { initialWindowSize: 64 * 1024 - 1 });
+  const stream = deaf.open('Each');
+  stream.pause();
+  for (let i = 0; i < 100; i++) stream.write(framed('x'.repeat(50_000)));
+  await deaf.arrived();
+  await deaf.arrived();
+  stream.close(constants.NGHTTP2_CANCEL);
+  await once(stream, 'close');
+  await deaf.arrived();
+  assert.equal(seen.handled, [`Each ${status.CANCELLED}`]);
+  deaf.close();
 });
 
 test('pieces of an answer are taken as the client reads, and no more when it has gone', async ({
