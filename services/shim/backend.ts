@@ -20,10 +20,11 @@ export type WriteMethod =
 export interface Writes {
   /**
    * @param request the encoded etcd request
+   * @param answerBytesMax the largest answer that the caller can take; a write whose answer is larger is not done
    * @returns the encoded etcd response, when the write is acknowledged
    * @throws EtcdError
    */
-  write(method: WriteMethod, request: Buffer): Promise<Uint8Array>;
+  write(method: WriteMethod, request: Buffer, answerBytesMax?: number): Promise<Uint8Array>;
 }
 
 /** What the etcd API stands on. */

@@ -3,6 +3,7 @@ import type { Logger } from '../../shared/logger.ts';
 import type { WriteMethod, Writes } from './backend.ts';
 import { resolveRequest } from './conflicts/resolve.ts';
 import {
+  answerTooLarge,
   changedSince,
   EtcdError,
   etcdErrors,
@@ -107,24 +108,31 @@ export class LocalWrites implements Writes {
     this.#options.commit.stop(error);
   }
 
-  async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
+  async write(
+    method: WriteMethod,
+    request: Buffer,
+    answerBytesMax = Number.POSITIVE_INFINITY,
+  ): Promise<Uint8Array> {
     try {
       this.#options.commit.checkAccepting();
-      return await this.#dispatch(method, request);
+      const answer = await this.#dispatch(method, request, answerBytesMax);
+      // Of those that change something only a transaction's answer is large, and that is checked before.
+      checkAnswer(answer.length, answerBytesMax);
+      return answer;
     } catch (error) {
       if (error instanceof StoreFullError) await this.#raiseNoSpace();
       throw toEtcdError(error as Error);
     }
   }
 
-  #dispatch(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
+  #dispatch(method: WriteMethod, request: Buffer, answerBytesMax: number): Promise<Uint8Array> {
     switch (method) {
       case 'Put':
-        return this.#put(request);
+        return this.#put(request, answerBytesMax);
       case 'DeleteRange':
-        return this.#deleteRange(request);
+        return this.#deleteRange(request, answerBytesMax);
       case 'Txn':
-        return this.#txn(request);
+        return this.#txn(request, answerBytesMax);
       case 'Compact':
         return this.#compact(request);
       case 'LeaseGrant':
@@ -144,26 +152,30 @@ export class LocalWrites implements Writes {
     }
   }
 
-  async #put(bytes: Buffer): Promise<Uint8Array> {
+  async #put(bytes: Buffer, answerBytesMax: number): Promise<Uint8Array> {
     const request = putRequest.decode(bytes);
     checkPut(request);
     await this.#takeRoom(costOfPut(request));
-    return this.#transact((transaction, writer) => transaction.put(request, writer, this.#options.identity));
+    return this.#transact(answerBytesMax, (transaction, writer) =>
+      transaction.put(request, writer, this.#options.identity),
+    );
   }
 
-  async #deleteRange(bytes: Buffer): Promise<Uint8Array> {
+  async #deleteRange(bytes: Buffer, answerBytesMax: number): Promise<Uint8Array> {
     const request = deleteRangeRequest.decode(bytes);
     checkDeleteRange(request);
-    return this.#transact((transaction, writer) =>
+    return this.#transact(answerBytesMax, (transaction, writer) =>
       transaction.deleteRange(request, writer, this.#options.identity),
     );
   }
 
-  async #txn(bytes: Buffer): Promise<Uint8Array> {
+  async #txn(bytes: Buffer, answerBytesMax: number): Promise<Uint8Array> {
     const request = txnRequest.decode(bytes);
     checkTxn(request);
     await this.#takeRoom(costOfTxn(request));
-    return this.#transact((transaction, writer) => transaction.txn(request, writer, this.#options.identity));
+    return this.#transact(answerBytesMax, (transaction, writer) =>
+      transaction.txn(request, writer, this.#options.identity),
+    );
   }
 
   /**
@@ -228,13 +240,17 @@ export class LocalWrites implements Writes {
   }
 
   /** Runs a transaction on the head and waits until it is acknowledged, and with it all that it was judged on. */
-  async #transact(run: (transaction: Transaction, writer: Writer) => void): Promise<Uint8Array> {
+  async #transact(
+    answerBytesMax: number,
+    run: (transaction: Transaction, writer: Writer) => void,
+  ): Promise<Uint8Array> {
     const { database, commit } = this.#options;
     const transaction = new Transaction(database.store, database.leases);
     const writer = new Writer();
     const begin = database.store.head;
     try {
       run(transaction, writer);
+      checkAnswer(writer.length, answerBytesMax);
     } catch (error) {
       // Such as an answer that is larger than the memory: what is not in the log must not stay in the store.
       database.store.rollback(begin);
@@ -391,6 +407,11 @@ const plainPut = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: fa
 function revisionEntry(transaction: Transaction, cause: Cause): Entry {
   const changes = transaction.changes.map((version) => version.bytes);
   return { kind: 'revision', revision: transaction.revision, cause, changes };
+}
+
+/** @throws EtcdError */
+function checkAnswer(bytes: number, bytesMax: number): void {
+  if (bytes > bytesMax) throw answerTooLarge(bytes, bytesMax);
 }
 
 /** What a client is told of a write that failed. @throws the error itself when it is a fault of ours */

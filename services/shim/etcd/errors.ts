@@ -59,6 +59,12 @@ export function unimplemented(method: string): EtcdError {
   return new EtcdError(status.UNIMPLEMENTED, `twonode: ${method} is not implemented`);
 }
 
+/** The answer cannot be passed on by a follower; nothing was changed. */
+export function answerTooLarge(bytes: number, bytesMax: number): EtcdError {
+  const text = `twonode: an answer of ${bytes} bytes cannot come through the follower (${bytesMax} at most); nothing was changed`;
+  return new EtcdError(status.RESOURCE_EXHAUSTED, `${text}: ask the leader, or in parts`);
+}
+
 /** The conflict that is to be ended is not there, or not any longer. */
 export function noSuchConflict(id: string): EtcdError {
   return new EtcdError(status.NOT_FOUND, `twonode: there is no open conflict ${id}`);

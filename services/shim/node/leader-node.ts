@@ -21,6 +21,7 @@ import { Arbiter } from '../replication/arbiter.ts';
 import { LeaderReplication } from '../replication/leader.ts';
 import { jumpTo, mergeBatch } from '../replication/merge.ts';
 import { readOverlay, removeOverlay } from '../replication/overlay.ts';
+import { answerBytesMax } from '../replication/protocol.ts';
 import { ledByPeer, takeOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import type { Database } from '../store/database.ts';
@@ -184,7 +185,7 @@ export class LeaderNode implements ShimNode {
     const current = state();
     const judged = current.state === 'Impaired' && sender === 'LeaderRX' ? 'LeaderRX' : current.state;
     enforce(this.#judge, judged, current, { method, request, store: this.database.store });
-    return writes.write(method, request);
+    return writes.write(method, request, answerBytesMax);
   }
 
   #writable(): LocalWrites {

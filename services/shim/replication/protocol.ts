@@ -200,6 +200,9 @@ export function readForwardedWrite(received: MsgHdrs | undefined): ForwardedWrit
   });
 }
 
+/** The largest answer to a forwarded write, in bytes: it is one message, below nats-server's `max_payload` of 8 MiB with its headers. */
+export const answerBytesMax = 7 * 1024 * 1024;
+
 /** The outcome of a forwarded write: a gRPC status, and the revision that the follower must hold before it answers. */
 export const writeOutcomeSchema = z.object({
   code: z.coerce.number().pipe(z.enum(status)),
