@@ -45,4 +45,28 @@ test('a point that is forgotten is none', ({ file }) => {
   assert.is(new VerifiedPoint(file, 'this-boot').load(), null);
 });
 
+test('a stop on purpose is known in every boot, until the node goes on', ({ file }) => {
+  const position = { sequence: 7, chain: 42 };
+  const point = new VerifiedPoint(file, 'this-boot');
+  point.save(position);
+  assert.is(point.stopped(), null);
+  point.keepStopped(position);
+  const next = new VerifiedPoint(file, 'next-boot');
+  assert.equal(next.stopped(), position);
+  assert.is(next.load(), null);
+  next.goOn();
+  assert.is(next.stopped(), null);
+  assert.is(next.load(), null);
+  assert.is(next.reached(), 7);
+  assert.equal(new VerifiedPoint(file, 'this-boot').load(), position);
+});
+
+test('a node goes on only when its disk says so', ({ file }) => {
+  const point = new VerifiedPoint(file, 'this-boot');
+  point.keepStopped({ sequence: 7, chain: 42 });
+  mkdirSync(`${file}.tmp`);
+  assert.throws(() => point.goOn());
+  assert.ok(new VerifiedPoint(file, 'next-boot').stopped());
+});
+
 test.run();

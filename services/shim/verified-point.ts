@@ -8,11 +8,14 @@ const pointSchema = z.object({
   boot_id: z.string(),
   sequence: z.number().int().nonnegative(),
   chain: z.number().int().nonnegative(),
+  /** The shim ended here on purpose: it acknowledged nothing beyond, and had told no revisions but the log's. */
+  stopped: z.boolean().default(false),
 });
 
 /**
  * The last point up to which this node's log is known to be the cluster's. A shim that starts again within one boot of the
- * machine, and finds this point unchanged in its log, need not wait to compare with its peer.
+ * machine, and finds this point unchanged in its log, need not wait to compare with its peer. Saved at a stop on purpose it also
+ * tells the next boot that the disk has lost nothing.
  */
 export class VerifiedPoint {
   readonly #file: string;
@@ -30,6 +33,12 @@ export class VerifiedPoint {
     if (point?.boot_id !== this.#bootId) return null;
     this.#saved = { sequence: point.sequence, chain: point.chain };
     return this.#saved;
+  }
+
+  /** Where the shim stopped on purpose, in whichever boot; null when it has written since, or did not stop so. */
+  stopped(): LogPosition | null {
+    const point = this.#read();
+    return point?.stopped ? { sequence: point.sequence, chain: point.chain } : null;
   }
 
   /** Sequence of the point that was saved last, in whichever boot: this node's log had it once. 0 when there is none. */
@@ -63,8 +72,28 @@ export class VerifiedPoint {
     this.#saved = { ...position };
   }
 
-  #textOf({ sequence, chain }: LogPosition): string {
-    return JSON.stringify({ v: 1, boot_id: this.#bootId, sequence, chain });
+  #textOf({ sequence, chain }: LogPosition, more: { boot_id?: string; stopped?: true } = {}): string {
+    return JSON.stringify({ v: 1, boot_id: this.#bootId, sequence, chain, ...more });
+  }
+
+  /** Saves the point at which the shim stops on purpose, if the disk takes it. */
+  keepStopped(position: LogPosition): void {
+    try {
+      writeDurably(this.#file, this.#textOf(position, { stopped: true }));
+    } catch {
+      // The next boot cannot know then that nothing is lost: clients list anew.
+    }
+  }
+
+  /**
+   * To be called before the first write: from here on {@link stopped} tells nothing any more. On disk when it returns.
+   * @throws Error of the file system: then nothing may be written
+   */
+  goOn(): void {
+    const point = this.#read();
+    if (!point?.stopped) return;
+    // It is verified in the boot of its own only, as before.
+    writeDurably(this.#file, this.#textOf(point, { boot_id: point.boot_id }));
   }
 
   /**

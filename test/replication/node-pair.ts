@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
@@ -153,6 +153,7 @@ export class RunningNode {
   #supposed: NodeState | null = null;
   /** What the prober would have measured: the peer's clock minus this node's. */
   clockOffsetMs: number | null = 0;
+  #boots = 1;
   readonly #waiting = new Set<() => void>();
   #restarting: Promise<void> = Promise.resolve();
 
@@ -205,7 +206,7 @@ export class RunningNode {
       connection: this.#connection,
       manager: await streamManager(this.#connection),
       lists: mutationLists(this.#config, this.#name),
-      verifiedPoint: new VerifiedPoint(paths.shimFile, 'this-boot'),
+      verifiedPoint: new VerifiedPoint(paths.shimFile, `boot-${this.#boots}`),
       state: () => this.#state(),
       onFacts: () => this.#factsChanged(),
       onWritten: () => undefined,
@@ -240,6 +241,19 @@ export class RunningNode {
     await this.open();
   }
 
+  /** Stops on purpose, and starts in another boot of the machine. */
+  async reboot(): Promise<void> {
+    await this.close();
+    this.#boots++;
+    await this.open();
+  }
+
+  /** Starts in another boot of the machine, after its power failed. */
+  async powerCycle(): Promise<void> {
+    this.#boots++;
+    await this.kill();
+  }
+
   /** Starts again as after kill -9: nothing that was under way is finished. */
   async kill(): Promise<void> {
     this.#restarting = this.#restart();
@@ -250,7 +264,12 @@ export class RunningNode {
     const node = this.#node;
     this.#node = null;
     await this.#connection?.close();
+    const { shimFile } = nodePaths(this.#config, this.#name);
+    const point = existsSync(shimFile) ? readFileSync(shimFile) : null;
     await node?.stop().catch(() => undefined);
+    // What a stop on purpose says is not said.
+    if (point) writeFileSync(shimFile, point);
+    else rmSync(shimFile, { force: true });
     await this.open();
   }
 

@@ -6,7 +6,9 @@ import * as assert from 'uvu/assert';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
 import { bandSize } from '../../services/shim/store/revision-band.ts';
+import { EtcdClient } from '../etcd-client.ts';
 import { type NodeFolders, type NodePair, startNodePair } from './node-pair.ts';
+import { serveEtcd } from './serve-etcd.ts';
 
 /** What each node does when its disk lost something: all of the log, the end of it, or something in the middle. */
 const test = suite<{ pair: NodePair }>('recovery');
@@ -54,6 +56,13 @@ function lose({ root }: NodeFolders): void {
 /** It is another boot: what was verified in the last one counts no more. */
 function forgetBoot({ root }: NodeFolders): void {
   rmSync(join(root, 'shim.json'));
+}
+
+/** It is another boot, but what was said at the last stop is known. */
+function changeBoot({ root }: NodeFolders): void {
+  const file = join(root, 'shim.json');
+  const point = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...point, boot_id: 'an earlier boot' }));
 }
 
 /** The file that holds the records of a node's log: they are few enough for one. */
@@ -307,6 +316,90 @@ for (const [step, isThere] of steps) {
     await assertMerged(pair);
   });
 }
+
+const bandOf = ({ node }: NodePair['leader']) => Math.floor(node.database.store.visible / bandSize);
+
+test('a follower that is stopped and booted disturbs no client of its leader', async ({ pair }) => {
+  const { leader, follower } = pair;
+  await write(pair, '/before', 40);
+  await assertEqual(pair);
+  const server = await serveEtcd(leader.node);
+  const client = new EtcdClient(server.address);
+  const watch = client.watch();
+  watch.create({ key: '/watched' });
+  await watch.next();
+  for (const value of ['1', '2']) {
+    await follower.reboot();
+    await assertEqual(pair);
+    await follower.put('/watched', value);
+    const { events } = await watch.next();
+    assert.equal(
+      events.map(({ kv }) => kv?.value.toString()),
+      [value],
+    );
+  }
+  assert.is(bandOf(leader), 0);
+  watch.cancel();
+  client.close();
+  await server.stop();
+});
+
+test('a leader that is stopped and booted goes on in its band, if its follower has not written alone', async ({
+  pair,
+}) => {
+  const { leader, follower } = pair;
+  await write(pair, '/before', 40);
+  const before = await assertEqual(pair);
+  await leader.reboot();
+  assert.equal(await assertEqual(pair), before);
+  assert.is(bandOf(leader), 0);
+  // What it wrote since then it has not said at a stop: after a power failure it may be lost.
+  await leader.put('/more', 'x');
+  await assertEqual(pair);
+  await leader.powerCycle();
+  await assertEqual(pair);
+  assert.ok(bandOf(leader) > 0);
+  const band = bandOf(leader);
+  await follower.powerCycle();
+  await assertEqual(pair);
+  assert.ok(bandOf(leader) > band, 'nobody knows what the follower wrote alone');
+});
+
+test('an old copy of a disk does not pass for that of a node that was just stopped', async ({ pair }) => {
+  const { leader, follower, link } = pair;
+  await write(pair, '/before', 40);
+  await assertEqual(pair);
+  await pair.changeStore('node-b', backUp);
+  await leader.put('/more', 'x');
+  await assertEqual(pair);
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/alone', 'x');
+  await pair.changeStore('node-b', putBack);
+  await follower.reboot();
+  link.set(false);
+  await assertEqual(pair);
+  assert.ok(bandOf(leader) > 1, 'its clients saw what it wrote alone');
+});
+
+test('a leader that was stopped on purpose and came back with an old disk jumps', async ({ pair }) => {
+  const { leader, link } = pair;
+  await write(pair, '/before', 40);
+  await assertEqual(pair);
+  await pair.changeStore('node-a', backUp);
+  await leader.put('/more', 'x');
+  await assertEqual(pair);
+  link.set(true);
+  await pair.follower.isAlone();
+  await pair.changeStore('node-a', (folders) => {
+    putBack(folders);
+    changeBoot(folders);
+  });
+  link.set(false);
+  await assertEqual(pair);
+  assert.is(leader.now().get('/more'), 'x');
+  assert.ok(bandOf(leader) > 1);
+});
 
 test('a follower that lost its disk gets a full copy', async ({ pair }) => {
   await write(pair, '/before', 200);

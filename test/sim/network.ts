@@ -10,6 +10,9 @@ export function peerOf(node: NodeName): NodeName {
   return node === 'node-a' ? 'node-b' : 'node-a';
 }
 
+/** What a packet takes while nothing is wrong, and the most that comes on top, in milliseconds. */
+export const quickLink = { delayMs: 1, jitterMs: 1 };
+
 /** TCP's first retransmission, and the longest wait between two, in milliseconds. */
 const retransmitMs = 200;
 const retransmitMaxMs = 5_000;
@@ -22,9 +25,9 @@ export class Network {
   readonly #cuts: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
   /** Chances that a packet of this sender is lost, each for itself. */
   readonly #losses: Record<NodeName, number[]> = { 'node-a': [], 'node-b': [] };
-  delayMs = 1;
+  delayMs = quickLink.delayMs;
   /** Longest addition to the delay: packets overtake each other. */
-  jitterMs = 1;
+  jitterMs = quickLink.jitterMs;
 
   constructor(scheduler: Scheduler, random: Random) {
     this.#scheduler = scheduler;

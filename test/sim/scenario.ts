@@ -1,4 +1,5 @@
-import { type NodeName, nodeNames } from './network.ts';
+import { quickSyncMs } from './nats/server.ts';
+import { type NodeName, nodeNames, quickLink } from './network.ts';
 import type { ServiceName, SimulatedMachine } from './node/machine.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -48,9 +49,8 @@ const faults = {
     return undoAll(nodeNames.map((name) => network.lose(name, ratio)));
   },
   'slow link': ({ network }, random) => {
-    const before = { delayMs: network.delayMs, jitterMs: network.jitterMs };
     Object.assign(network, { delayMs: random.between(1, 50), jitterMs: random.between(0, 50) });
-    return () => Object.assign(network, before);
+    return () => Object.assign(network, quickLink);
   },
   kill: ({ machines }, random) => {
     machines[node(random)].kill(random.pick(serviceNames));
@@ -118,10 +118,9 @@ const faults = {
   },
   'slow disk': ({ machines }, random) => {
     const { server } = machines[node(random)];
-    const before = server.syncMs;
     server.syncMs = { least: 1, most: random.between(5, 300) };
     return () => {
-      server.syncMs = before;
+      server.syncMs = quickSyncMs;
     };
   },
   'clock step': ({ machines }, random) => {

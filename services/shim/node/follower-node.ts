@@ -139,6 +139,7 @@ export class FollowerNode implements ShimNode {
     node.#lostRecords = sequence < context.verifiedPoint.reached();
     const isProven = sequence > 0 && (await node.#isVerifiedPointThere());
     node.#replication.mayHaveLost = !isProven;
+    node.#replication.stoppedAt = isProven ? null : await node.#stoppedAt();
     if (sequence > 0) {
       try {
         await node.#serveMirror(sequence, mirrors.served);
@@ -301,7 +302,26 @@ export class FollowerNode implements ShimNode {
     clearTimeout(this.#leaseTimer);
     this.#replication.stop();
     await this.#overlay?.seal();
-    if (this.#verified) this.#context.verifiedPoint.keep(this.#replication.position);
+    if (!this.#verified) return;
+    const { verifiedPoint } = this.#context;
+    const mayHaveLost = this.#replication.mayHaveLost && this.#replication.stoppedAt === null;
+    // What the leader has not been told yet must not be forgotten.
+    if (this.#wroteAlone || mayHaveLost) verifiedPoint.keep(this.#replication.position);
+    else verifiedPoint.keepStopped(this.#replication.position);
+  }
+
+  /** Something was written alone, or may have been, and is not merged yet: the leader is to jump above it anyway. */
+  get #wroteAlone(): boolean {
+    return this.#overlay !== null || this.#beginning !== null || this.#merging || this.#mirrors.copy !== null;
+  }
+
+  /** Where it was stopped on purpose before this boot; null: it was not, or what it held then is not here, or it has an overlay. */
+  async #stoppedAt(): Promise<number | null> {
+    const { verifiedPoint, manager, connection } = this.#context;
+    const stopped = verifiedPoint.stopped();
+    if (!stopped || this.#mirrors.copy !== null || (await findOverlay(connection))) return null;
+    const chain = await chainAt(manager, this.#mirrors.served, stopped.sequence);
+    return chain === stopped.chain ? stopped.sequence : null;
   }
 
   /** From now on this node writes into its overlay; whoever comes meanwhile waits for it. */
@@ -322,6 +342,7 @@ export class FollowerNode implements ShimNode {
    * folds the mirror anew.
    */
   async #openOverlay(baseSequence: number, newId?: string): Promise<void> {
+    this.#context.verifiedPoint.goOn();
     this.#replication.freeze();
     try {
       this.#overlay = await Overlay.open(this.#overlayOptions(), baseSequence, newId);

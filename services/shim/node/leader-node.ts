@@ -64,8 +64,10 @@ export class LeaderNode implements ShimNode {
   #reconnectCheck: ReconnectCheck | null = null;
   #opening: Promise<void> | null = null;
   #lastSavedMs = 0;
-  /** What this node's log holds is known to be all that it ever acknowledged. */
+  /** What this node's log holds is known to be all that it ever acknowledged: its log was open in this boot. */
   #isProven = false;
+  /** It was stopped on purpose in an earlier boot, and its log ends where it ended then. */
+  #wasStopped = false;
 
   private constructor(context: NodeContext, stream: string, log: OwnedLog, refusal: string | null) {
     this.#context = context;
@@ -144,6 +146,7 @@ export class LeaderNode implements ShimNode {
     node.#ping.start();
     node.#isProven = await node.#mayOpenAtOnce();
     if (node.#isProven) await node.#open();
+    else node.#wasStopped = await node.#endsWhereItStopped();
     return node;
   }
 
@@ -238,7 +241,15 @@ export class LeaderNode implements ShimNode {
     this.#reconnectCheck?.stop();
     this.#health.stop();
     const position = await this.#writes?.finish();
-    if (position) this.#context.verifiedPoint.keep(position);
+    if (position) this.#context.verifiedPoint.keepStopped(position);
+  }
+
+  async #endsWhereItStopped(): Promise<boolean> {
+    const { verifiedPoint, manager } = this.#context;
+    const stopped = verifiedPoint.stopped();
+    if (!stopped || this.#log.fault !== null || stopped.sequence !== this.#log.position.sequence)
+      return false;
+    return (await chainAt(manager, this.#stream, stopped.sequence)) === stopped.chain;
   }
 
   /** A new cluster with its one-use mark, or the same boot of the machine with the verified point unchanged. */
@@ -267,14 +278,15 @@ export class LeaderNode implements ShimNode {
     if (this.#log.fault !== null || this.#refusal !== null) return;
     if (!isPrefix && this.#mustNotLead !== null) return;
     if (this.#log.position.sequence === 0 && !existsSync(this.#context.paths.initMark)) return;
-    await this.#open(usedRevision);
+    await this.#open(isPrefix ? usedRevision : null);
   }
 
   /**
    * Takes the next epoch and opens the log for writing; only the first call does anything.
-   * @param usedRevision the newest one that the follower knows of
+   * @param usedRevision the newest one that the follower knows of, where its log is a prefix of this one; null: that is not so,
+   * or nobody was asked
    */
-  #open(usedRevision = 0): Promise<void> {
+  #open(usedRevision: number | null = null): Promise<void> {
     this.#opening ??= this.#openOnce(usedRevision).catch((error: unknown) => {
       // It is tried again when the follower says hello, or at the next tick.
       this.#opening = null;
@@ -283,8 +295,8 @@ export class LeaderNode implements ShimNode {
     return this.#opening;
   }
 
-  async #openOnce(usedRevision: number): Promise<void> {
-    const { connection, config, pair, paths, logger, onFacts } = this.#context;
+  async #openOnce(usedRevision: number | null): Promise<void> {
+    const { connection, config, pair, paths, verifiedPoint, logger, onFacts } = this.#context;
     const { database } = this.#log;
     const epoch = nextEpoch(database, this.#log.position);
     const commit = await openLogWriter({
@@ -307,8 +319,9 @@ export class LeaderNode implements ShimNode {
     });
     this.#checkOnReconnect(commit);
     const isForeign = (database.leadership?.node ?? pair.self.name) !== pair.self.name;
-    // Handed over without a word, or not open in this boot: clients may know of revisions that are not here.
-    const jump = isForeign || !this.#isProven ? this.#jump(usedRevision) : [];
+    // Handed over without a word, or maybe not all that it was: clients may know of revisions that are not here.
+    const jump = isForeign || !this.#isComplete(usedRevision) ? this.#jump(usedRevision ?? 0) : [];
+    verifiedPoint.goOn();
     await beginEpoch(commit, database, epoch, pair.self.name, jump);
     await this.#mergeOwnOverlay(commit);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
@@ -328,7 +341,7 @@ export class LeaderNode implements ShimNode {
     });
     this.#cleaner = this.#openCleaner(commit);
     this.#replication.open({ epoch, commit });
-    this.#context.verifiedPoint.keep(commit.position);
+    verifiedPoint.keep(commit.position);
     rmSync(paths.initMark, { force: true });
     rmSync(paths.promoteMark, { force: true });
     logger.info({ epoch: epoch.number, sequence: commit.position.sequence }, 'the log is open for writing');
@@ -356,6 +369,15 @@ export class LeaderNode implements ShimNode {
   }
 
   /**
+   * Whether every revision that clients may have seen is here. After a boot it is known of a node that stopped on purpose, if its
+   * follower knows of nothing newer either: an old copy of the disk would look the same.
+   */
+  #isComplete(usedRevision: number | null): boolean {
+    if (this.#isProven) return true;
+    return this.#wasStopped && usedRevision !== null && usedRevision <= this.database.store.head;
+  }
+
+  /**
    * After a boot nobody knows whether the disk lost what it alone held: clients may have seen revisions that are to come. So the
    * numbers go on above them.
    */
@@ -364,7 +386,7 @@ export class LeaderNode implements ShimNode {
     const jump = jumpTo(store, leaderBandAfterLoss(Math.max(store.head, usedRevision)));
     this.#context.logger.info(
       { revision: store.head },
-      'the log was not open in this boot: the revision jumps',
+      'the log may have lost its newest records since the last boot: the revision jumps',
     );
     return jump;
   }

@@ -101,6 +101,8 @@ export class FollowerReplication {
   #committed = 0;
   /** This node has been off, and its leader does not know of it yet: what it once wrote alone may be lost. */
   mayHaveLost = false;
+  /** The record at which this node was stopped on purpose before it was off, if it had nothing of its own; else null. */
+  stoppedAt: number | null = null;
   #leaderSequence = 0;
   /** The first record that the leader held when it was last compared with. */
   #leaderFirstSequence = 1;
@@ -381,6 +383,7 @@ export class FollowerReplication {
     }
     this.#refusal = null;
     this.mayHaveLost = false;
+    this.stoppedAt = null;
     this.#leaderFirstSequence = answer.first_sequence;
     const forked = answer.common < hello.point.sequence;
     if (forked) await this.#options.onForked(answer.common);
@@ -439,6 +442,7 @@ export class FollowerReplication {
       copy: copy && { sequence: copy.sequence, chain: copy.chain },
       mirror: await mirrors.id(),
       may_have_lost: this.mayHaveLost,
+      stopped_at: this.stoppedAt,
       used_revision: this.usedRevision,
       founding: epochs[0]?.id ?? '',
       epochs: epochs.slice(-helloEpochsMax),

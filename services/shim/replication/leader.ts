@@ -215,11 +215,23 @@ export class LeaderReplication {
    * else. Of an earlier life of this leader only that it held something is known. While its mirror is fed the question is no use:
    * more is stored by the time that a hello is here.
    */
-  #hasLost({ mirror, point, may_have_lost }: Hello, { epoch }: Session): boolean {
+  #hasLost(hello: Hello, { epoch }: Session): boolean {
+    const { mirror, point, may_have_lost } = hello;
     const held = Math.max(this.replicated.stored, 1);
     // A life before the last may have ended before it met the follower, and left no consumer.
     const wasFollowed = this.#wasFollowed || epoch.number > 1;
-    return wasFollowed && (may_have_lost || (mirror !== this.#fedMirror && point.sequence < held));
+    const mayHave = may_have_lost && !this.#isAsItStopped(hello);
+    return wasFollowed && (mayHave || (mirror !== this.#fedMirror && point.sequence < held));
+  }
+
+  /**
+   * A follower that was stopped on purpose wrote nothing alone that is not here or in its overlay. It is believed only where this
+   * leader has met it in this life, and knows of nothing that it stored later: an old copy of its disk would say the same. What its
+   * mirror holds by now is no use, it may have caught up.
+   */
+  #isAsItStopped({ stopped_at }: Hello): boolean {
+    const { stored } = this.replicated;
+    return stopped_at !== null && stored > 0 && stopped_at >= stored;
   }
 
   /**

@@ -44,6 +44,8 @@ export const helloSchema = z.object({
   mirror: z.string(),
   /** This follower has been off: nobody knows whether its disk lost something, nor what it wrote alone. */
   may_have_lost: z.boolean().default(false),
+  /** The record at which it was stopped on purpose before it was off, and which it still holds; null: that is not so. */
+  stopped_at: z.number().int().nonnegative().nullable().default(null),
   /** The newest revision that it knows to be used, on either node: the leader's disk may have lost that. */
   used_revision: z.number().int().nonnegative().default(0),
   /** Id of the epoch with which this follower's log began, empty when it has none. */

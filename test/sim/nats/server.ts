@@ -34,6 +34,9 @@ export interface ServerObserver {
 const noStream = () => new ApiFault(jetStreamError.streamNotFound, 'stream not found', 404);
 const noConsumer = () => new ApiFault(jetStreamError.consumerNotFound, 'consumer not found', 404);
 
+/** How long a healthy disk takes to have a record, in milliseconds. */
+export const quickSyncMs = { least: 0.2, most: 1 };
+
 /** The nats-server of a node: subjects, and the small part of JetStream that twonode uses. Streams outlive it, on disk. */
 export class SimulatedServer {
   readonly node: NodeName;
@@ -60,7 +63,7 @@ export class SimulatedServer {
   /** A stream has met a full disk; `off`: it was a mirror, which switches all of JetStream off. */
   #fault: 'write error' | 'off' | null = null;
   /** Milliseconds that a sync takes, from one moment to another. */
-  syncMs = { least: 0.2, most: 1 };
+  syncMs = quickSyncMs;
 
   constructor(
     node: NodeName,
