@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../../shared/process/ports.ts';
@@ -61,6 +62,32 @@ test('TCP: an established connection hangs while the link is cut, and goes on at
   client.destroy();
   relay.close();
   server.close();
+});
+
+test('TCP: small messages do not wait for acknowledgements of those before', async ({ link, route }) => {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (chunk) => String(chunk).includes('b') && socket.write('both'));
+  });
+  server.listen(route.to.port, route.to.host);
+  await once(server, 'listening');
+  const relay = await relayTcp(route, link);
+  const client = connect({ ...route.from, noDelay: true });
+  await once(client, 'connect');
+  const tookMs: number[] = [];
+  for (let round = 0; round < 31; round++) {
+    client.write('a');
+    await delay(1);
+    const sentMs = performance.now();
+    await answer(client, 'b');
+    tookMs.push(performance.now() - sentMs);
+  }
+  client.destroy();
+  relay.close();
+  server.close();
+  // A delayed acknowledgement takes 40 ms; most rounds would wait for one.
+  const median = tookMs.sort((one, other) => one - other)[15] ?? Number.NaN;
+  assert.ok(median < 20, `half of them took ${median} ms`);
 });
 
 test('TCP: what dials while the link is cut is dropped at healing, and can dial again', async ({
