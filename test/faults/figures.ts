@@ -75,7 +75,9 @@ async function lag({ machines }: Site): Promise<number[]> {
 /** Creates with 100 callers, then updates with one, of 1 KiB, through the etcd port of a node. */
 async function measure(site: Site, node: NodeName, load: string): Promise<[Result, Result]> {
   const once = async (op: string, callers: number, calls: number): Promise<Result> => {
-    const flags = { endpoint: '127.0.0.1:2379', op, callers, keys, n: calls };
+    // Beside it run kube-apiservers: of keys that they watch they would list all again and again, since the values are no objects.
+    const prefix = `${recordsPrefix}load/`;
+    const flags = { endpoint: '127.0.0.1:2379', op, callers, keys, n: calls, prefix };
     const args = Object.entries(flags).flatMap(([name, value]) => [`-${name}`, String(value)]);
     const { stdout } = await run('ip', ['netns', 'exec', site.network.namespace(node), load, ...args]);
     return JSON.parse(stdout);

@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	prefix   = "/registry/pods/default/"
 	pageSize = 500
 	watchers = 50
 )
@@ -34,6 +33,7 @@ var (
 	count       = flag.Int("n", 20000, "calls to make")
 	from        = flag.Int("from", 0, "first key that is changed")
 	limit       = flag.Duration("limit", 0, "make no more calls after this long; 0 is no limit. Watchers give up after it")
+	prefix      = flag.String("prefix", "/registry/pods/default/", "of all keys; no kube-apiserver may read them: the values are no objects")
 	valueBytes  = flag.Int("value-bytes", 1024, "size of a value")
 )
 
@@ -43,7 +43,7 @@ type result struct {
 	P99Ms     float64 `json:"p99Ms"`
 }
 
-func key(i int) string { return fmt.Sprintf("%spod-%08d", prefix, i) }
+func key(i int) string { return fmt.Sprintf("%spod-%08d", *prefix, i) }
 
 func main() {
 	flag.Parse()
@@ -61,7 +61,7 @@ func main() {
 	if *op == "update" || *op == "delete" || *op == "watch" {
 		revisions = modRevisions(ctx, clients[0])
 	}
-	end := clientv3.GetPrefixRangeEnd(prefix)
+	end := clientv3.GetPrefixRangeEnd(*prefix)
 	guarded := func(c *clientv3.Client, i int, then clientv3.Op) error {
 		txn := c.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key(i)), "=", revisions[key(i)])).Then(then)
 		if *op != "create" {
@@ -84,9 +84,9 @@ func main() {
 		"delete":  func(c *clientv3.Client, i int) error { return guarded(c, *from+i, clientv3.OpDelete(key(*from+i))) },
 		"get":     func(c *clientv3.Client, i int) error { _, err := c.Get(ctx, key(i%*keys)); return err },
 		"list500": func(c *clientv3.Client, i int) error { return list(c, key((i*pageSize)%*keys), pageSize) },
-		"listall": func(c *clientv3.Client, _ int) error { return list(c, prefix, 0) },
+		"listall": func(c *clientv3.Client, _ int) error { return list(c, *prefix, 0) },
 		"count": func(c *clientv3.Client, _ int) error {
-			_, err := c.Get(ctx, prefix, clientv3.WithRange(end), clientv3.WithCountOnly())
+			_, err := c.Get(ctx, *prefix, clientv3.WithRange(end), clientv3.WithCountOnly())
 			return err
 		},
 	}
@@ -140,7 +140,7 @@ func run(clients []*clientv3.Client, call func(c *clientv3.Client, i int) error)
 func watch(ctx context.Context, clients []*clientv3.Client, delivered *sync.WaitGroup) {
 	var open sync.WaitGroup
 	for i := range watchers {
-		events := clients[i%len(clients)].Watch(clientv3.WithRequireLeader(ctx), prefix,
+		events := clients[i%len(clients)].Watch(clientv3.WithRequireLeader(ctx), *prefix,
 			clientv3.WithPrefix(), clientv3.WithPrevKV(), clientv3.WithCreatedNotify())
 		open.Add(1)
 		delivered.Go(func() {
@@ -166,7 +166,7 @@ func wait(delivered *sync.WaitGroup) {
 }
 
 func modRevisions(ctx context.Context, client *clientv3.Client) map[string]int64 {
-	answer, err := client.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	answer, err := client.Get(ctx, *prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	check(err)
 	revisions := map[string]int64{}
 	for _, kv := range answer.Kvs {
