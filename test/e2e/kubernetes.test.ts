@@ -9,7 +9,7 @@ import { type NodeName, TestCluster } from './test-cluster.ts';
 
 /**
  * A few hundred objects made, scaled and deleted by real kube-apiservers and a real kube-controller-manager on both nodes,
- * with no error in the log of either kube-apiserver. `KUBERNETES_MINUTES=6` goes on for so long: kube-apiserver compares its
+ * with no error in the logs of either kube-apiserver and of the controller-manager. `KUBERNETES_MINUTES=6` goes on for so long: kube-apiserver compares its
  * cache with a list at an exact old revision every five minutes, and must have found them equal by then.
  */
 interface Context {
@@ -110,13 +110,30 @@ async function round(context: Context): Promise<void> {
   for (const kind of ['configmaps', 'secrets', 'deployments', 'replicasets']) await count(context, kind, 0);
 }
 
-/** Both kube-apiservers are named after this one machine, and so renew one and the same lease, in turn. */
-const sharedLease = /"Failed to update lease" err="Operation cannot be fulfilled on leases\S* \\"apiserver-/;
+/**
+ * Errors that say nothing of the datastore. Two such kube-apiservers and this controller-manager on one etcd 3.6 write them too, in the same
+ * test; all but "already exists" were seen there.
+ */
+const excused = [
+  // There is no file of feature gates.
+  /The manifest file is empty, ignoring/,
+  // A kube-apiserver's start: the endpoints of its own service are not reconciled here, and kube-system is yet to be made.
+  /Found stale data, removed previous endpoints on kubernetes service/,
+  /"Error while syncing ConfigMap" err="namespaces \\"kube-system\\" not found"/,
+  /"Failed to ensure lease exists, will retry" err="namespaces \\"kube-system\\" not found"/,
+  // Both kube-apiservers are named after this one machine, and so make and renew one and the same lease, in turn.
+  /"Failed to ensure lease exists, will retry" err="leases\S* \\"apiserver-\w+\\" already exists"/,
+  /"Failed to update lease" err="Operation cannot be fulfilled on leases\S* \\"apiserver-/,
+  // The controller is faster than its own watch, sees that, and tries again.
+  /read version: \d+ is not as new as written version: \d+ for group resource/,
+];
 
-/** What klog wrote as an error. */
-function errorsOf({ cluster }: Context, node: string): string[] {
-  const log = readFileSync(join(cluster.dataDir, node, 'kube-apiserver.log'), 'utf8');
-  return log.split('\n').filter((line) => /^[EF]\d{4} /.test(line) && !sharedLease.test(line));
+/** What klog wrote as an error, or as the reason of its end. */
+function errorsOf({ cluster }: Context, logFile: string): string[] {
+  const log = readFileSync(join(cluster.dataDir, logFile), 'utf8');
+  return log
+    .split('\n')
+    .filter((line) => /^[EF]\d{4} /.test(line) && !excused.some((pattern) => pattern.test(line)));
 }
 
 async function consistencyChecks({ cluster }: Context, node: (typeof nodes)[number], status: string) {
@@ -130,16 +147,16 @@ async function consistencyChecks({ cluster }: Context, node: (typeof nodes)[numb
 
 test('objects are made, scaled and deleted through both nodes without an error', async (context) => {
   const endMs = Date.now() + minutes * 60_000;
-  const before = new Map(nodes.map((node) => [node, errorsOf(context, node).length]));
   do {
     await round(context);
     if (minutes > 0) await delay(1_000);
   } while (Date.now() < endMs);
   for (const node of nodes) {
-    assert.equal(errorsOf(context, node).slice(before.get(node)), [], `log of ${node}`);
+    assert.equal(errorsOf(context, `${node}/kube-apiserver.log`), [], `log of ${node}`);
     assert.is(await consistencyChecks(context, node, 'failure'), 0);
     if (minutes >= 6) assert.ok((await consistencyChecks(context, node, 'success')) > 0);
   }
+  assert.equal(errorsOf(context, 'kube-controller-manager.log'), []);
 });
 
 test.run();
