@@ -60,7 +60,7 @@ export function* snapshotOf(database: Database, nowMs: number): Generator<Buffer
  */
 export function* stateEntries(database: Database, revision: number): Generator<Entry[]> {
   yield [
-    ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
+    ...database.epochEntries(),
     ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
     { kind: 'compact', revision },
   ];

@@ -229,7 +229,7 @@ function* stepsOf(entries: Iterable<Entry>): Generator<Entry[]> {
 /** What is no version and is needed too, but for the merges, which may be large. */
 function restOf(database: Database): Entry[] {
   return [
-    ...database.epochs.map((epoch): Entry => ({ kind: 'epoch', ...epoch })),
+    ...database.epochEntries(),
     ...(database.leadership ? [{ kind: 'leadership', ...database.leadership } satisfies Entry] : []),
     ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
     ...database.alarms.raised().map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: true })),

@@ -177,13 +177,13 @@ export async function beginEpoch(
   entries: readonly Entry[] = [],
 ): Promise<void> {
   const before = database.leadership;
-  database.epochs.push(epoch);
+  database.addEpoch(epoch);
   const leadership = leadershipOf(leader, database);
   database.leadership = leadership;
   await commit.append(
     [{ kind: 'epoch', ...epoch }, { kind: 'leadership', ...leadership }, ...entries],
     () => {
-      database.epochs.pop();
+      database.undoEpoch();
       database.leadership = before;
     },
   );

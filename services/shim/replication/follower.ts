@@ -444,7 +444,7 @@ export class FollowerReplication {
       may_have_lost: this.mayHaveLost,
       stopped_at: this.stoppedAt,
       used_revision: this.usedRevision,
-      founding: epochs[0]?.id ?? '',
+      founding: this.database?.founding?.id ?? '',
       epochs: epochs.slice(-helloEpochsMax),
     };
   }

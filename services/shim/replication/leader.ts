@@ -260,8 +260,8 @@ export class LeaderReplication {
    * record that tells how it began: then it belongs to a log with which it shares a record or an epoch.
    */
   #foreignLog({ founding, identity, epochs }: Hello, common: number): string | null {
-    const own = this.#database.epochs;
-    if (own.length === 0 || founding === '' || own[0]?.id === founding) return null;
+    const { epochs: own, founding: began } = this.#database;
+    if (!began || founding === '' || began.id === founding) return null;
     const isShared = common > 0 || own.some(({ id }) => epochs.some((theirs) => theirs.id === id));
     if (this.#options.log.fault !== null && isShared) return null;
     return (

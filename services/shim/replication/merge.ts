@@ -122,9 +122,10 @@ class MergeStep {
 
   end(): void {
     const { overlay, revision } = this.#batch;
-    const { merged } = this.#context.database;
+    const { database } = this.#context;
+    const { merged } = database;
     const before = merged.get(overlay);
-    merged.set(overlay, revision);
+    database.addMerged(overlay, revision);
     this.#undo.push(() => (before === undefined ? merged.delete(overlay) : merged.set(overlay, before)));
     this.#entries.push({ kind: 'merged', overlay, position: revision });
   }

@@ -7,6 +7,13 @@ import { Store } from './store.ts';
 /** Versions that are freed with each record that is applied, beside as many as it has entries. */
 const sweepStep = 100;
 
+/**
+ * Epochs, and merged overlays, that are known: the newest ones. A log whose end is cleaned away is told by its newest epoch to be the same;
+ * with an older one than these it is a foreign one, and is copied anew. Of the overlays only the newest can be there still.
+ */
+export const epochsMax = 1_024;
+export const mergedMax = 1_024;
+
 /** A leader's term of writing, as the log has it. */
 export interface Epoch {
   number: number;
@@ -40,10 +47,13 @@ export class Database {
   /** TTL in seconds of each lease that was granted and not revoked. */
   readonly leases = new Map<bigint, number>();
   readonly alarms = new Alarms();
+  /** The newest ones, in order of their numbers. */
   readonly epochs: Epoch[] = [];
+  /** The epoch with which the log began; undefined while it has none. */
+  founding: Epoch | undefined;
   /** Null until a leader has written its first record. */
   leadership: Leadership | null = null;
-  /** For each overlay, the revision of its own up to which it is merged. */
+  /** For each of the newest overlays, the revision of its own up to which it is merged. */
   readonly merged = new Map<string, number>();
   readonly conflicts = new Conflicts();
   /** The keys of the newest overlay that its merge has dealt with: a merge that was broken off goes on behind them. */
@@ -71,11 +81,31 @@ export class Database {
     this.store.sweep(record.entries.length + sweepStep);
   }
 
-  /** In order of their numbers: an older one may be stated again behind a newer one, whose own record still stands. */
-  #addEpoch(epoch: Epoch): void {
+  /** An older one may be stated again behind a newer one, whose own record still stands. */
+  addEpoch(epoch: Epoch): void {
     if (this.epochs.some(({ id }) => id === epoch.id)) return;
+    if (!this.founding || epoch.number < this.founding.number) this.founding = epoch;
     const after = this.epochs.findIndex(({ number }) => number > epoch.number);
     this.epochs.splice(after === -1 ? this.epochs.length : after, 0, epoch);
+    if (this.epochs.length > epochsMax) this.epochs.shift();
+  }
+
+  /** The newest epoch did not come into the log. */
+  undoEpoch(): void {
+    if (this.epochs.pop() === this.founding) this.founding = undefined;
+  }
+
+  /** The epochs as entries of the log: read again they come to the same. */
+  *epochEntries(): Generator<Entry> {
+    const { founding, epochs } = this;
+    if (founding && epochs[0]?.id !== founding.id) yield { kind: 'epoch', ...founding };
+    for (const epoch of epochs) yield { kind: 'epoch', ...epoch };
+  }
+
+  /** An overlay is merged up to this revision of its own. */
+  addMerged(overlay: string, position: number): void {
+    this.merged.set(overlay, position);
+    if (this.merged.size > mergedMax) this.merged.delete(this.merged.keys().next().value as string);
   }
 
   applyEntry(entry: Entry, sequence = 0): void {
@@ -96,7 +126,7 @@ export class Database {
         this.store.compact(entry.revision);
         return;
       case 'epoch':
-        this.#addEpoch({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
+        this.addEpoch({ number: entry.number, id: entry.id, firstSequence: entry.firstSequence });
         return;
       case 'leadership':
         if (entry.generation > (this.leadership?.generation ?? 0)) {
@@ -110,7 +140,7 @@ export class Database {
         this.beginMerge(entry.id);
         return;
       case 'merged':
-        this.merged.set(entry.overlay, entry.position);
+        this.addMerged(entry.overlay, entry.position);
         return;
       case 'judged':
         this.judged.set(entry.key, { position: entry.position, revision: entry.revision });
