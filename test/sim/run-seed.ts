@@ -32,13 +32,22 @@ export interface SeedResult {
   virtualMs: number;
 }
 
-/**
- * Runs one seed from beginning to end. Equal seeds give equal traces.
- * @param also a fault that is among those of the seed in any case
- */
+export interface RunOptions {
+  keepsContents?: boolean;
+  /** A fault that is among those of the seed in any case. */
+  also?: FaultName | undefined;
+  /** What goes wrong; default: what the seed chooses. */
+  plan?: (world: World) => void;
+}
+
+function planAny(world: World, also: FaultName | undefined): void {
+  planFaults(world, { fromMs: faultsFromMs, toMs: faultsToMs, also });
+}
+
+/** Runs one seed from beginning to end. Equal seeds give equal traces. */
 export async function runSeed(
   seed: number,
-  { keepsContents = false, also }: { keepsContents?: boolean; also?: FaultName | undefined } = {},
+  { keepsContents = false, also, plan = (world) => planAny(world, also) }: RunOptions = {},
 ): Promise<SeedResult> {
   const world = new World(seed, keepsContents);
   const undo = [world.files.install(), installGlobals(world.scheduler, world.random.fork())];
@@ -47,7 +56,7 @@ export async function runSeed(
   process.on('unhandledRejection', onRejection);
   try {
     world.start();
-    planFaults(world, { fromMs: faultsFromMs, toMs: faultsToMs, also });
+    plan(world);
     await world.scheduler.runUntil(faultsToMs);
     await converge(world);
   } finally {

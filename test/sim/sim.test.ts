@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { countFalseAlarms } from './false-alarms.ts';
 import { keptSeeds } from './kept-seeds.ts';
+import type { SimulatedMachine } from './node/machine.ts';
 import { runSeed } from './run-seed.ts';
 import type { FaultName } from './scenario.ts';
 
@@ -21,6 +22,24 @@ test('one seed is one run: byte for byte the same trace', async () => {
 
 test('the failure detector: an hour at 30 % loss each way raises no alarm', () => {
   assert.is(countFalseAlarms(1, 1, 0.3).alarms, 0);
+});
+
+/** How often the leader jumped, where nothing happens but this to the follower from second 10 to 20. */
+async function jumpsAfter(take: (machine: SimulatedMachine) => void): Promise<number> {
+  const { trace, violations } = await runSeed(1, {
+    plan: ({ scheduler, machines }) => {
+      const follower = machines['node-b'];
+      scheduler.after(10_000, null, () => take(follower));
+      scheduler.after(20_000, null, () => follower.powerOn());
+    },
+  });
+  assert.equal(violations, []);
+  return trace.filter((line) => line.includes('the revision jumps')).length;
+}
+
+test('a follower that stops on purpose and boots makes nobody list anew; one that loses power does', async () => {
+  assert.is(await jumpsAfter((follower) => follower.leave()), 0);
+  assert.is(await jumpsAfter((follower) => follower.powerOff()), 1);
 });
 
 test(`seeds 1 to ${2 * seeds}`, async () => {
