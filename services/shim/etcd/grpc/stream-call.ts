@@ -146,9 +146,11 @@ class GrpcStreamCall implements StreamCall {
     });
   }
 
+  /** Nothing waits any longer. Where that is because the client has gone, nobody is to send more. */
   #drained(): void {
+    if (this.#isOver) return;
     for (const listener of this.#onDrain) listener();
-    if (!this.#isOver) this.#guarded(() => this.#serveHeld());
+    this.#guarded(() => this.#serveHeld());
   }
 
   end(error?: Error): void {

@@ -176,6 +176,25 @@ test('what a slow reader has not taken is known, and that it has', async ({ port
   client.close();
 });
 
+test('a client that has gone has not read what waited for it', async ({ port, seen }) => {
+  const client = new BareClient(port, { initialWindowSize: 64 * 1024 - 1 });
+  const stream = client.open('Collect');
+  stream.pause();
+  await once(client.session, 'remoteSettings');
+  await client.arrived();
+  const [call] = seen.streams;
+  let drained = 0;
+  call?.onDrain(() => drained++);
+  for (let i = 0; i < 10; i++) call?.write(Buffer.alloc(100_000, 'x'));
+  await client.arrived();
+  const closed = new Promise<void>((resolve) => call?.onClose(resolve));
+  stream.close(constants.NGHTTP2_CANCEL);
+  await closed;
+  await client.arrived();
+  assert.equal([call?.unsentBytes, drained], [0, 0]);
+  client.close();
+});
+
 test('of a client that sends and never reads no more is taken than may wait', async ({
   client,
   port,
