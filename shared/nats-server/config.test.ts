@@ -31,6 +31,7 @@ test('the leader listens for the leaf link on its bind address and advertises no
 test('the follower dials the leader, and has no leaf user', () => {
   const server = JSON.parse(natsServerConfig(config, 'node-b', '/data/nats', passwords));
   assert.is(server.leafnodes.remotes[0].url, 'nats-leaf://leaf:l@[fd00::1]:7422');
+  assert.is(server.leafnodes.remotes[0].dial_timeout, '300ms');
   assert.is(server.leafnodes.listen, undefined);
   assert.is(server.authorization.users.length, 2);
 });
