@@ -47,6 +47,8 @@ export class Checks {
   readonly #beats: Record<NodeName, string | null> = { 'node-a': null, 'node-b': null };
   /** When a node's disk last lost something; 0: never. */
   readonly #diskLostMs: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
+  /** Values of keys in records of the log that the leader's disk has lost: written there, or taken from an overlay. */
+  readonly #lostByLeader = new Set<string>();
   /** When the two last came together. */
   #togetherMs = Number.NEGATIVE_INFINITY;
   /** Values that only a disk held which was lost. */
@@ -131,14 +133,16 @@ export class Checks {
   /**
    * Whether two revisions of one key belong to one history, in which the later value stands for the earlier one: both are of one
    * band or overlay, or the earlier one stands in a log whose end the leader lost, and the later one in the overlay on top of it.
+   * @param value the earlier one's, with its key
    */
-  isOneHistory(earlier: number, later: number): boolean {
+  isOneHistory(value: string, earlier: number, later: number): boolean {
     if (later <= earlier) return false;
     const [before, after] = [bandOf(earlier), bandOf(later)];
     if (before === after) return true;
     const [below, above] = [this.#overlays.get(before), this.#overlays.get(after)];
     if (above === undefined) return false;
-    return below === above || (below === undefined && this.#diskLostMs['node-a'] > 0);
+    if (below === above || this.#lostByLeader.has(value)) return true;
+    return below === undefined && this.#diskLostMs['node-a'] > 0;
   }
 
   #isPrefix(node: NodeName, mirror: SimulatedStream, origin: SimulatedStream, message: StoredMessage): void {
@@ -169,12 +173,23 @@ export class Checks {
     const bands = new Set<number>();
     const streams = nodeNames.flatMap((node) => [...this.#world.streams(node).values()]);
     for (const { sequence, data } of before) {
+      if (node === 'node-a') this.#noteLost(sequence, data);
       if (streams.some(({ messages }) => messages.get(sequence)?.data.equals(data))) continue;
       for (const value of valuesOf(data)) this.excused.add(value);
       for (const entry of decodeRecord(data, undefined).entries)
         if (entry.kind === 'jump') bands.add(bandOf(entry.revision));
     }
     return bands;
+  }
+
+  #noteLost(sequence: number, data: Buffer): void {
+    const kept = [...this.#world.streams('node-a').values()].some(
+      (stream) => isLog(stream) && stream.messages.get(sequence)?.data.equals(data),
+    );
+    if (kept) return;
+    for (const entry of decodeRecord(data, undefined).entries)
+      if (entry.kind === 'revision')
+        for (const change of entry.changes) this.#lostByLeader.add(keyValueOf(change));
   }
 
   /** Records of a log are about to be removed: the other node must have those that are not stated again (I6). */

@@ -75,5 +75,11 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 5702,
     found: 'a conflict in records that the leader lost, and its follower still held, was not kept',
   },
+  {
+    seed: 60056,
+    also: 'log truncated',
+    found:
+      'an overlay from an older disk, opened only when the leader was met, gave its lost revisions again',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

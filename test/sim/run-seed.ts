@@ -144,6 +144,6 @@ function isLost(
       other.endedMs >= write.beganMs &&
       (other.outcome === 'unknown'
         ? other.node === write.node
-        : other.outcome === 'acknowledged' && checks.isOneHistory(write.revision, other.revision)),
+        : other.outcome === 'acknowledged' && checks.isOneHistory(value, write.revision, other.revision)),
   );
 }

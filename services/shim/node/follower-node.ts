@@ -75,6 +75,8 @@ export class FollowerNode implements ShimNode {
   /** Served until the node has joined for the first time. */
   readonly #nothing = new Database();
   #verified = false;
+  /** It was off before this process: an overlay that is found may have lost its end. */
+  #wasOff = false;
   /** Where the leader's log stood when this node met it after it was off: it may have had so much itself. */
   #mustReach = 0;
   #overlay: Overlay | null = null;
@@ -138,6 +140,7 @@ export class FollowerNode implements ShimNode {
     const { sequence } = await mirrors.end(mirrors.served);
     node.#lostRecords = sequence < context.verifiedPoint.reached();
     const isProven = sequence > 0 && (await node.#isVerifiedPointThere());
+    node.#wasOff = !isProven;
     node.#replication.mayHaveLost = !isProven;
     node.#replication.stoppedAt = isProven ? null : await node.#stoppedAt();
     if (sequence > 0) {
@@ -366,7 +369,8 @@ export class FollowerNode implements ShimNode {
       newLeaseId: newLeaseIds(1),
       expiry: new LeaseExpiry(),
       usedRevision: () => this.#replication.usedRevision,
-      mayHaveLost: () => this.#replication.mayHaveLost,
+      // The leader may have been told already while the overlay is opened, where the mirror could not be served before.
+      mayHaveLost: () => this.#replication.mayHaveLost || (this.#wasOff && !this.#verified),
       onWritten: this.#context.onWritten,
       onFenced: (error) => this.#context.onLost(error),
       onHealth: () => this.#factsChanged(),
