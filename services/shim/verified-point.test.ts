@@ -69,4 +69,17 @@ test('a node goes on only when its disk says so', ({ file }) => {
   assert.ok(new VerifiedPoint(file, 'next-boot').stopped());
 });
 
+test('the newest band is known in every boot, whatever point is saved then', ({ file }) => {
+  const point = new VerifiedPoint(file, 'this-boot');
+  point.save({ sequence: 7, chain: 42 });
+  point.beginBand(2 ** 33);
+  assert.equal(point.load(), { sequence: 7, chain: 42 });
+  const next = new VerifiedPoint(file, 'next-boot');
+  assert.is(next.band, 2 ** 33);
+  next.save({ sequence: 8, chain: 43 });
+  next.keepStopped({ sequence: 8, chain: 43 });
+  next.goOn();
+  assert.is(new VerifiedPoint(file, 'next-boot').band, 2 ** 33);
+});
+
 test.run();

@@ -10,6 +10,8 @@ const pointSchema = z.object({
   chain: z.number().int().nonnegative(),
   /** The shim ended here on purpose: it acknowledged nothing beyond, and had told no revisions but the log's. */
   stopped: z.boolean().default(false),
+  /** First revision of the newest band in which this node's log gave revisions. */
+  band: z.number().int().nonnegative().default(0),
 });
 
 /**
@@ -21,10 +23,27 @@ export class VerifiedPoint {
   readonly #file: string;
   readonly #bootId: string;
   #saved: LogPosition | null = null;
+  #band: number;
 
   constructor(file: string, bootId: string) {
     this.#file = file;
     this.#bootId = bootId;
+    this.#band = this.#read()?.band ?? 0;
+  }
+
+  /** First revision of the newest band in which this node's log gave revisions, in whichever boot; 0 when that is not known. */
+  get band(): number {
+    return this.#band;
+  }
+
+  /**
+   * To be called before the log gives the first revision of another band, with that revision: where the log loses the record, it is known
+   * from here that the band is used. A disk that does not take it leaves that to the peer, which knows it too.
+   */
+  beginBand(first: number): void {
+    this.#band = first;
+    const point = this.#read();
+    if (point) this.#try(() => writeDurably(this.#file, JSON.stringify({ ...point, band: first })));
   }
 
   /** The point that was saved in this boot; null when there is none, or when the file cannot be used. */
@@ -73,16 +92,13 @@ export class VerifiedPoint {
   }
 
   #textOf({ sequence, chain }: LogPosition, more: { boot_id?: string; stopped?: true } = {}): string {
-    return JSON.stringify({ v: 1, boot_id: this.#bootId, sequence, chain, ...more });
+    return JSON.stringify({ v: 1, boot_id: this.#bootId, sequence, chain, band: this.#band, ...more });
   }
 
   /** Saves the point at which the shim stops on purpose, if the disk takes it. */
   keepStopped(position: LogPosition): void {
-    try {
-      writeDurably(this.#file, this.#textOf(position, { stopped: true }));
-    } catch {
-      // The next boot cannot know then that nothing is lost: clients list anew.
-    }
+    // Else the next boot cannot know that nothing is lost: clients list anew.
+    this.#try(() => writeDurably(this.#file, this.#textOf(position, { stopped: true })));
   }
 
   /**
@@ -101,11 +117,15 @@ export class VerifiedPoint {
    * never wrong.
    */
   keep(position: LogPosition): boolean {
+    return this.#try(() => this.save(position));
+  }
+
+  /** Whether the disk took it; the prober tells of a full one. */
+  #try(write: () => void): boolean {
     try {
-      this.save(position);
+      write();
       return true;
     } catch {
-      // The prober tells of a full disk.
       return false;
     }
   }

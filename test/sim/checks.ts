@@ -49,6 +49,8 @@ export class Checks {
   readonly #diskLostMs: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
   /** Values of keys in records of the log that the leader's disk has lost: written there, or taken from an overlay. */
   readonly #lostByLeader = new Set<string>();
+  /** Revisions in such records, and when they were lost. */
+  readonly #lostAtMs = new Map<number, number>();
   /** When the two last came together. */
   #togetherMs = Number.NEGATIVE_INFINITY;
   /** Values that only a disk held which was lost. */
@@ -132,13 +134,16 @@ export class Checks {
 
   /**
    * Whether two revisions of one key belong to one history, in which the later value stands for the earlier one: both are of one
-   * band or overlay, or the earlier one stands in a log whose end the leader lost, and the later one in the overlay on top of it.
+   * band or overlay, or both stand in the end of a log that the leader lost, or the earlier one there and the later one in the overlay on
+   * top of it.
    * @param value the earlier one's, with its key
    */
   isOneHistory(value: string, earlier: number, later: number): boolean {
     if (later <= earlier) return false;
     const [before, after] = [bandOf(earlier), bandOf(later)];
     if (before === after) return true;
+    const lostAtMs = this.#lostAtMs.get(earlier);
+    if (lostAtMs !== undefined && this.#lostAtMs.get(later) === lostAtMs) return true;
     const [below, above] = [this.#overlays.get(before), this.#overlays.get(after)];
     if (above === undefined) return false;
     if (below === above || this.#lostByLeader.has(value)) return true;
@@ -189,7 +194,10 @@ export class Checks {
     if (kept) return;
     for (const entry of decodeRecord(data, undefined).entries)
       if (entry.kind === 'revision')
-        for (const change of entry.changes) this.#lostByLeader.add(keyValueOf(change));
+        for (const change of entry.changes) {
+          this.#lostByLeader.add(keyValueOf(change));
+          this.#lostAtMs.set(entry.revision, this.#world.nowMs());
+        }
   }
 
   /** Records of a log are about to be removed: the other node must have those that are not stated again (I6). */

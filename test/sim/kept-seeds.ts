@@ -81,5 +81,15 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'an overlay from an older disk, opened only when the leader was met, gave its lost revisions again',
   },
+  {
+    seed: 60162,
+    also: 'log truncated',
+    found: 'a leader that lost the record of a jump, and started alone, jumped into the same band again',
+  },
+  {
+    seed: 60187,
+    also: 'log truncated',
+    found: 'a mirror that lost all its records and went on behind a hole was taken for a whole one',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

@@ -112,6 +112,8 @@ export interface LogWriterOptions extends OwnedLogOptions {
   epoch: number;
   replicated: (sequence: number) => Promise<void>;
   onVisible: (from: number, to: number) => void;
+  /** Called before each record is published, when its changes are in the store. */
+  beforeWrite?: () => void;
   /** Called with the seconds from a record's publication to its acknowledgement: it is on disk. */
   onWritten: (seconds: number) => void;
   /** Called once when another writer has written to the log: this one takes nothing more. */
@@ -134,6 +136,7 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     position: log.position,
     epoch: options.epoch,
     publish: async (record, lastSequence) => {
+      options.beforeWrite?.();
       const startedMs = performance.now();
       const publish = () => publisher.publish(record, lastSequence);
       const sequence = await (options.health?.watch(publish) ?? publish());

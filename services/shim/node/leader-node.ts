@@ -25,7 +25,7 @@ import { answerBytesMax } from '../replication/protocol.ts';
 import { ledByPeer, takeOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import type { Database } from '../store/database.ts';
-import { leaderBandAfterLoss } from '../store/revision-band.ts';
+import { bandStart, leaderBandAfterLoss } from '../store/revision-band.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
@@ -307,6 +307,7 @@ export class LeaderNode implements ShimNode {
       logger,
       log: this.#log,
       epoch: epoch.number,
+      beforeWrite: () => this.#noteBand(),
       onWritten: this.#context.onWritten,
       replicated: (sequence) => this.#replication.replicated.wait(sequence),
       onVisible: (from, to) => {
@@ -383,12 +384,20 @@ export class LeaderNode implements ShimNode {
    */
   #jump(usedRevision: number): Entry[] {
     const { store } = this.database;
-    const jump = jumpTo(store, leaderBandAfterLoss(Math.max(store.head, usedRevision)));
+    const { band } = this.#context.verifiedPoint;
+    const jump = jumpTo(store, leaderBandAfterLoss(Math.max(store.head, usedRevision, band)));
     this.#context.logger.info(
       { revision: store.head },
       'the log may have lost its newest records since the last boot: the revision jumps',
     );
     return jump;
+  }
+
+  /** The record that begins a band may be lost again, and its follower be away when the next one is chosen. */
+  #noteBand(): void {
+    const { verifiedPoint } = this.#context;
+    const first = bandStart(this.database.store.head);
+    if (first > verifiedPoint.band) verifiedPoint.beginBand(first);
   }
 
   /** A store that was wiped or rolled back beneath this process is repaired from the peer, by the comparison of the next start. */

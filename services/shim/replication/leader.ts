@@ -187,6 +187,8 @@ export class LeaderReplication {
     await this.#options.onCompared(common === theirs.last, hello.used_revision);
     const session = this.#session;
     if (!session) return { ok: false, reason: 'starting', text: 'the leader is starting' };
+    // Its consumer counts as delivered what the follower's disk has lost.
+    if (hello.may_have_lost && hello.point.sequence < this.replicated.stored) this.#fedMirror = null;
     if (this.#hasLost(hello, session)) await this.#jumpAboveLost(session.commit, hello.used_revision);
     const copyIsOurs = hello.copy === null || (await this.#isOurs(hello.copy));
     if (common < theirs.last && hello.copy === null) {

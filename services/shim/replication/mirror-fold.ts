@@ -9,7 +9,7 @@ export interface MirrorFoldOptions {
   connection: NatsConnection;
   manager: JetStreamManager;
   stream: string;
-  /** The first sequence that the stream holds. */
+  /** The sequence to fold from: above 1, the first that the stream holds. */
   first: number;
   /** The last sequence to fold; Infinity: all that comes. */
   last: number;
@@ -27,7 +27,8 @@ export class MirrorFold {
   readonly #reader: StreamReader;
   #position: LogPosition;
   #known: boolean;
-  readonly #first: number;
+  /** The first record that is folded. */
+  #first: number;
 
   constructor(options: MirrorFoldOptions) {
     const { stream, first, last, onApplied, onGap } = options;
@@ -47,6 +48,8 @@ export class MirrorFold {
           onGap(sequence);
           return;
         }
+        // A mirror that lost all its records counts on from where they ended, and what comes may be far behind that.
+        if (!this.#known) this.#first = sequence;
         const record = readRecord(stream, sequence, data, this.#known ? this.#position.chain : undefined);
         this.database.apply(record, sequence);
         this.#position = { sequence, chain: record.chain };

@@ -4,6 +4,11 @@
  */
 export const bandSize = 2 ** 32;
 
+/** The first revision of the band that a revision is in. */
+export function bandStart(revision: number): number {
+  return revision - (revision % bandSize);
+}
+
 /** The first revision of the next odd band above `revision`: where a follower goes on that writes alone. */
 export function nextOddBand(revision: number): number {
   const band = Math.floor(revision / bandSize);
