@@ -298,6 +298,7 @@ export class LeaderNode implements ShimNode {
   async #openOnce(usedRevision: number | null): Promise<void> {
     const { connection, config, pair, paths, verifiedPoint, logger, onFacts } = this.#context;
     const { database } = this.#log;
+    verifiedPoint.goOn();
     const epoch = nextEpoch(database, this.#log.position);
     const commit = await openLogWriter({
       connection,
@@ -322,7 +323,6 @@ export class LeaderNode implements ShimNode {
     const isForeign = (database.leadership?.node ?? pair.self.name) !== pair.self.name;
     // Handed over without a word, or maybe not all that it was: clients may know of revisions that are not here.
     const jump = isForeign || !this.#isComplete(usedRevision) ? this.#jump(usedRevision ?? 0) : [];
-    verifiedPoint.goOn();
     await beginEpoch(commit, database, epoch, pair.self.name, jump);
     await this.#mergeOwnOverlay(commit);
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
