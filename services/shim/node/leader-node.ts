@@ -323,8 +323,14 @@ export class LeaderNode implements ShimNode {
     const isForeign = (database.leadership?.node ?? pair.self.name) !== pair.self.name;
     // Handed over without a word, or maybe not all that it was: clients may know of revisions that are not here.
     const jump = isForeign || !this.#isComplete(usedRevision) ? this.#jump(usedRevision ?? 0) : [];
-    await beginEpoch(commit, database, epoch, pair.self.name, jump);
-    await this.#mergeOwnOverlay(commit);
+    try {
+      await beginEpoch(commit, database, epoch, pair.self.name, jump);
+      await this.#mergeOwnOverlay(commit);
+    } catch (error) {
+      // It is tried again, by another writer.
+      commit.stop(error as Error);
+      throw error;
+    }
     this.#identity = headerIdentity(idOf(config.cluster), this.#memberId, epoch.number);
     this.#commit = commit;
     this.#writes = new LocalWrites({
