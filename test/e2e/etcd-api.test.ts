@@ -152,6 +152,22 @@ same('transactions that are refused', async (client, record) => {
   await record(client.txn({ success: [put('q/both'), op({ requestTxn: branch })] }));
 });
 
+same('a put that is wrong in two ways, alone and in transactions', async (client, record) => {
+  const twice = { key: 'nowhere', value: '', lease: 99n, ignoreValue: true };
+  await record(client.put(twice));
+  const noLease = op({ requestPut: { ...putOf('q', 'v'), lease: 99n } });
+  const notThere = op({ requestPut: { ...putOf('nowhere', ''), ignoreValue: true } });
+  const inner = (...success: (typeof noLease)[]) => op({ requestTxn: { compare: [], success, failure: [] } });
+  await record(
+    client.txn({
+      success: [op({ requestPut: { ...putOf('nowhere', ''), ...twice, value: Buffer.alloc(0) } })],
+    }),
+  );
+  await record(client.txn({ success: [inner(noLease), notThere] }));
+  await record(client.txn({ success: [notThere, inner(noLease)] }));
+  await record(client.txn({ success: [inner(inner(notThere), noLease)] }));
+});
+
 same('compaction', async (client, record) => {
   for (let i = 0; i < 4; i++) await client.put({ key: 'c', value: String(i) });
   const now = (await client.range({ key: 'c' })).header?.revision ?? 0;

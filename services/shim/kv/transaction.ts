@@ -58,7 +58,8 @@ export class Transaction {
 
   /** @throws EtcdError before anything is changed */
   put(request: PutRequest, writer: Writer, identity: Uint8Array): void {
-    this.#checkPut(request);
+    this.#checkLease(request);
+    this.#checkPrevious(request);
     checkSize(this.#bytesOfPut(request));
     this.#put(request, writer, identity);
   }
@@ -89,22 +90,32 @@ export class Transaction {
     return { request, succeeded, inner };
   }
 
+  /** In the order of the ops: the first that is wrong is the one that is named. */
   #checkPath(path: Path): void {
-    for (const op of branch(path.request, path.succeeded)) {
-      if (op.requestPut) this.#checkPut(op.requestPut);
-      const revision = op.requestRange?.revision ?? 0;
-      if (revision > this.#begin) throw etcdErrors.futureRevision();
-      // Unlike a Range of its own, one in a Txn refuses negative revisions; of a store that was never compacted all but -1.
-      if (revision !== 0 && revision < (this.#store.compacted || -1)) throw etcdErrors.compacted();
+    const inner = [...path.inner];
+    for (const { requestPut, requestRange, requestTxn } of branch(path.request, path.succeeded)) {
+      if (requestPut) {
+        // The other way round than for a Put of its own: so does etcd.
+        this.#checkPrevious(requestPut);
+        this.#checkLease(requestPut);
+      }
+      if (requestRange) this.#checkRevision(requestRange.revision);
+      if (requestTxn) this.#checkPath(inner.shift() as Path);
     }
-    for (const inner of path.inner) this.#checkPath(inner);
   }
 
-  #checkPut(request: PutRequest): void {
-    if (request.lease !== 0n && !this.#leases.has(request.lease)) throw etcdErrors.leaseNotFound();
-    if ((request.ignoreValue || request.ignoreLease) && !this.#store.current(request.key)) {
-      throw etcdErrors.keyNotFound();
-    }
+  /** Unlike a Range of its own, one in a Txn refuses negative revisions; of a store that was never compacted all but -1. */
+  #checkRevision(revision: number): void {
+    if (revision > this.#begin) throw etcdErrors.futureRevision();
+    if (revision !== 0 && revision < (this.#store.compacted || -1)) throw etcdErrors.compacted();
+  }
+
+  #checkLease({ lease }: PutRequest): void {
+    if (lease !== 0n && !this.#leases.has(lease)) throw etcdErrors.leaseNotFound();
+  }
+
+  #checkPrevious({ key, ignoreValue, ignoreLease }: PutRequest): void {
+    if ((ignoreValue || ignoreLease) && !this.#store.current(key)) throw etcdErrors.keyNotFound();
   }
 
   /** At most how many bytes the path changes; 0 when it changes nothing, as a deletion of nothing. */
