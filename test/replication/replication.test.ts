@@ -1,3 +1,5 @@
+import { readdirSync, rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compactionRequest } from '../../services/shim/etcd/messages.ts';
@@ -430,6 +432,19 @@ cleaning('both restart on their cleaned logs', async ({ pair }) => {
   await pair.follower.restart();
   await assertEqual(pair);
   assert.equal(await pair.leader.contents(), before);
+});
+
+cleaning('a follower that lost all records of its cleaned mirror comes back whole', async ({ pair }) => {
+  assert.ok((await streamState(pair, 'node-b')).first_seq > 1);
+  await pair.changeStore('node-b', ({ root, store }) => {
+    const records = join(store, 'jetstream', '$G', 'streams', logStream(1), 'msgs');
+    for (const file of readdirSync(records).filter((name) => name.endsWith('.blk'))) {
+      truncateSync(join(records, file));
+    }
+    rmSync(join(root, 'shim.json'));
+  });
+  await pair.leader.put('/behind-the-hole', 'x');
+  await assertEqual(pair);
 });
 
 cleaning('a store that is 85 % full of live keys goes on being updated, on both nodes', async ({ pair }) => {
