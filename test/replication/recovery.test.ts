@@ -401,6 +401,13 @@ test('a leader that was stopped on purpose and came back with an old disk jumps'
   assert.ok(bandOf(leader) > 1);
 });
 
+test('a follower that was stopped on purpose and lost its store gets a full copy', async ({ pair }) => {
+  await write(pair, '/before', 40);
+  const before = await assertEqual(pair);
+  await pair.changeStore('node-b', ({ store }) => rmSync(store, { recursive: true }));
+  assert.equal(await assertEqual(pair), before);
+});
+
 test('a follower that lost its disk gets a full copy', async ({ pair }) => {
   await write(pair, '/before', 200);
   const before = await assertEqual(pair);

@@ -91,5 +91,9 @@ export const keptSeeds: readonly KeptSeed[] = [
     also: 'log truncated',
     found: 'a mirror that lost all its records and went on behind a hole was taken for a whole one',
   },
+  {
+    seed: 80155,
+    found: 'a follower that was stopped on purpose, and whose store was lost then, did not start any more',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

@@ -142,7 +142,7 @@ export class FollowerNode implements ShimNode {
     const isProven = sequence > 0 && (await node.#isVerifiedPointThere());
     node.#wasOff = !isProven;
     node.#replication.mayHaveLost = !isProven;
-    node.#replication.stoppedAt = isProven ? null : await node.#stoppedAt();
+    node.#replication.stoppedAt = isProven || sequence === 0 ? null : await node.#stoppedAt();
     if (sequence > 0) {
       try {
         await node.#serveMirror(sequence, mirrors.served);
