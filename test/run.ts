@@ -10,7 +10,7 @@ npm test -- --only TEXT   what has TEXT in its name`,
 };
 
 /** The machine may have two cores. */
-const jobsAtOnce = 2;
+const unitsAtOnce = 2;
 /** Lines of the nodes' logs that are shown of a failed test file: where it hangs, they tell where. */
 const shownLogLines = 100;
 
@@ -49,15 +49,13 @@ const { only: text } = readArguments(command, {
 const jobs = (await findJobs()).filter(({ name }) => name.includes(text));
 if (jobs.length === 0) refuse(command, `nothing has "${text}" in its name`);
 if (text === '') await buildPrograms();
+const checks = jobs.filter(({ name }) => !name.endsWith('.js'));
+const units = jobs.filter(({ name, alone }) => name.endsWith('.js') && !alone);
+const wholes = jobs.filter(({ name, alone }) => name.endsWith('.js') && alone);
 const counts = addCounts([
-  ...(await runAll(
-    jobs.filter(({ alone }) => !alone),
-    jobsAtOnce,
-  )),
-  ...(await runAll(
-    jobs.filter(({ alone }) => alone),
-    1,
-  )),
+  ...(await runAll(checks, 1)),
+  ...(await runAll(units, unitsAtOnce)),
+  ...(await runAll(wholes, 1)),
 ]);
 console.log(summaryLine(counts));
 process.exitCode = counts.failed > 0 ? 1 : 0;
