@@ -70,7 +70,9 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
   const logger = createLogger('etcd', options.logLevel);
   const listeners = await checkListeners(options);
   const password = randomBytes(16).toString('hex');
-  const ports = { nats: await freePort(), monitoring: await freePort() };
+  const wanted = portsOf(listeners);
+  const nats = await freePort(wanted);
+  const ports = { nats, monitoring: await freePort([...wanted, nats]) };
   const folder = join(resolve(options.dataDir), 'nats');
   const natsServer = await startNatsServer({
     binary: await findBinary('nats-server'),
@@ -93,6 +95,11 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
     await natsServer.stop();
   });
   process.stdout.write(`ready: etcd v3 on ${options.listenClientUrls.join(', ')}\n`);
+}
+
+/** What it is to listen on itself once its nats-server runs. */
+function portsOf({ addresses, metrics }: Listeners): number[] {
+  return [...addresses, ...(metrics ? [metrics] : [])].flatMap((at) => ('port' in at ? [at.port] : []));
 }
 
 /** @throws UserError */

@@ -38,7 +38,8 @@ export interface RestoreOptions {
 export async function restoreLog(options: RestoreOptions): Promise<number> {
   const { folder, domain, binary, logger } = options;
   const password = randomBytes(16).toString('hex');
-  const ports = { nats: await freePort(), monitoring: await freePort() };
+  const nats = await freePort();
+  const ports = { nats, monitoring: await freePort([nats]) };
   const config = singleNodeConfig(domain, folder, ports, { services: password });
   const server = await startNatsServer({ binary, config, folder, ports, logger });
   try {

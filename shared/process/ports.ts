@@ -33,12 +33,13 @@ const freePortTriesMax = 100;
 
 /**
  * A TCP port on 127.0.0.1 that is free now.
+ * @param taken ports that are wanted already, though nobody listens on them yet
  * @throws UserError when none is found
  */
-export async function freePort(): Promise<number> {
+export async function freePort(taken: readonly number[] = []): Promise<number> {
   for (let tries = 0; tries < freePortTriesMax; tries++) {
     const port = randomInt(freePorts.first, freePorts.last + 1);
-    if ((await listenError('127.0.0.1', port)) === null) return port;
+    if (!taken.includes(port) && (await listenError('127.0.0.1', port)) === null) return port;
   }
   throw new UserError(`no free port was found between ${freePorts.first} and ${freePorts.last} on 127.0.0.1`);
 }
