@@ -5,12 +5,11 @@ import { connectBus } from '../../shared/bus.ts';
 import { onShutdown, UserError } from '../../shared/lifecycle.ts';
 import { createLogger, type Logger } from '../../shared/logger.ts';
 import { createRegistry, serveMetrics } from '../../shared/metrics.ts';
-import { startNatsServer } from '../../shared/nats-server/child.ts';
+import { freeNatsPorts, startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { watchFreeDisk } from '../../shared/nats-server/free-disk-watch.ts';
 import { logStream, singleNode } from '../../shared/nats-server/names.ts';
 import { etcdShimFile } from '../../shared/paths.ts';
-import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import type { Backend, WriteMethod } from './backend.ts';
 import {
@@ -70,9 +69,7 @@ export async function runEtcd(options: EtcdOptions): Promise<void> {
   const logger = createLogger('etcd', options.logLevel);
   const listeners = await checkListeners(options);
   const password = randomBytes(16).toString('hex');
-  const wanted = portsOf(listeners);
-  const nats = await freePort(wanted);
-  const ports = { nats, monitoring: await freePort([...wanted, nats]) };
+  const ports = await freeNatsPorts(portsOf(listeners));
   const folder = join(resolve(options.dataDir), 'nats');
   const natsServer = await startNatsServer({
     binary: await findBinary('nats-server'),

@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { connectBus } from '../../shared/bus.ts';
 import { UserError } from '../../shared/lifecycle.ts';
 import type { Logger } from '../../shared/logger.ts';
-import { startNatsServer } from '../../shared/nats-server/child.ts';
+import { freeNatsPorts, startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { logStream } from '../../shared/nats-server/names.ts';
-import { freePort } from '../../shared/process/ports.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { FencedError, StoreFullError } from './log/fenced-publisher.ts';
 import { beginEpoch, openLog, openLogWriter } from './log/owned-log.ts';
@@ -38,8 +37,7 @@ export interface RestoreOptions {
 export async function restoreLog(options: RestoreOptions): Promise<number> {
   const { folder, domain, binary, logger } = options;
   const password = randomBytes(16).toString('hex');
-  const nats = await freePort();
-  const ports = { nats, monitoring: await freePort([nats]) };
+  const ports = await freeNatsPorts();
   const config = singleNodeConfig(domain, folder, ports, { services: password });
   const server = await startNatsServer({ binary, config, folder, ports, logger });
   try {

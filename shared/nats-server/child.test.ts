@@ -9,8 +9,7 @@ import { pino } from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findBinary } from '../binaries/find.ts';
-import { freePort } from '../process/ports.ts';
-import { type NatsServerOptions, startNatsServer } from './child.ts';
+import { freeNatsPorts, type NatsServerOptions, startNatsServer } from './child.ts';
 import { singleNodeConfig } from './config.ts';
 
 interface Context {
@@ -20,7 +19,7 @@ const test = suite<Context>('nats-server child');
 
 test.before.each(async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'twonode-nats-child-'));
-  const ports = { nats: await freePort(), monitoring: await freePort() };
+  const ports = await freeNatsPorts();
   context.options = {
     binary: await findBinary('nats-server'),
     config: singleNodeConfig('node-a', folder, ports, { services: 'secret' }),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { requireFreePorts, type WantedPort } from '../process/ports.ts';
+import { freePort, requireFreePorts, type WantedPort } from '../process/ports.ts';
 import { spawnTethered } from '../process/spawn-tethered.ts';
 import { supervise } from '../process/supervise.ts';
 
@@ -90,6 +90,18 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     },
     stop: () => supervised.stop(stopLimitMs),
   };
+}
+
+/**
+ * Ports for a nats-server without leaf nodes: two that are free now.
+ * @param taken ports that are wanted already, though nobody listens on them yet
+ * @throws UserError when none is found
+ */
+export async function freeNatsPorts(
+  taken: readonly number[] = [],
+): Promise<{ nats: number; monitoring: number }> {
+  const nats = await freePort(taken);
+  return { nats, monitoring: await freePort([...taken, nats]) };
 }
 
 /** The TCP ports on which a nats-server listens. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { findBinary } from '../../shared/binaries/find.ts';
-import { type NatsServer, startNatsServer } from '../../shared/nats-server/child.ts';
+import { freeNatsPorts, type NatsServer, startNatsServer } from '../../shared/nats-server/child.ts';
 import { servicesUser, singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
@@ -52,7 +52,7 @@ async function startKine(): Promise<System> {
   const dataDir = mkdtempSync(join(tmpdir(), 'twonode-kine-'));
   const folder = join(dataDir, 'nats');
   mkdirSync(folder, { recursive: true });
-  const ports = { nats: await freePort(), monitoring: await freePort() };
+  const ports = await freeNatsPorts();
   const port = await freePort();
   const password = 'bench';
   const startNats = () =>

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findBinary } from '../../shared/binaries/find.ts';
+import { freeNatsPorts } from '../../shared/nats-server/child.ts';
 import { singleNodeConfig } from '../../shared/nats-server/config.ts';
 import { freePort } from '../../shared/process/ports.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
@@ -40,7 +41,7 @@ export class Target {
   }
 
   static async start(): Promise<Target> {
-    const ports = { nats: await freePort(), monitoring: await freePort() };
+    const ports = await freeNatsPorts();
     const folder = mkdtempSync(join(tmpdir(), 'twonode-kills-'));
     const address = `127.0.0.1:${await freePort()}`;
     const target = new Target(folder, address, await findBinary('nats-server'), ports);
