@@ -92,6 +92,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: 'a mirror that lost all its records and went on behind a hole was taken for a whole one',
   },
   {
+    seed: 70115,
+    found: 'a leader with an older disk that started alone jumped into the band that the lost disk had begun',
+  },
+  {
     seed: 80155,
     found: 'a follower that was stopped on purpose, and whose store was lost then, did not start any more',
   },

@@ -25,7 +25,7 @@ import { answerBytesMax } from '../replication/protocol.ts';
 import { ledByPeer, takeOver } from '../replication/role-swap.ts';
 import type { DatastoreFacts } from '../state/service.ts';
 import type { Database } from '../store/database.ts';
-import { bandStart, leaderBandAfterLoss } from '../store/revision-band.ts';
+import { bandStart, leaderBandAfterBoot } from '../store/revision-band.ts';
 import { WatchHub } from '../watch/watch-hub.ts';
 import { enforce } from './enforce.ts';
 import { clusterMembers } from './members.ts';
@@ -391,7 +391,8 @@ export class LeaderNode implements ShimNode {
   #jump(usedRevision: number): Entry[] {
     const { store } = this.database;
     const { band } = this.#context.verifiedPoint;
-    const jump = jumpTo(store, leaderBandAfterLoss(Math.max(store.head, usedRevision, band)));
+    const used = Math.max(store.head, usedRevision, band);
+    const jump = jumpTo(store, leaderBandAfterBoot(used, Math.random()));
     this.#context.logger.info(
       { revision: store.head },
       'the log may have lost its newest records since the last boot: the revision jumps',

@@ -4,6 +4,7 @@ import {
   bandSize,
   followerBandAfterLoss,
   inOddBand,
+  leaderBandAfterBoot,
   leaderBandAfterLoss,
   nextEvenBand,
   nextOddBand,
@@ -32,12 +33,19 @@ test('after a loss the leader comes to stand above what its follower may have le
   }
 });
 
-test('a restore goes to an even band that nobody has used, hundreds of times', () => {
+test('a leader that knows nothing of an earlier boot seldom begins the band of that boot again', () => {
+  const drawn = Array.from({ length: 100 }, (_, i) => leaderBandAfterBoot(5, i / 100));
+  assert.is(new Set(drawn).size, 32);
+  assert.is(Math.min(...drawn), leaderBandAfterLoss(5));
+  for (const revision of drawn) assert.not(inOddBand(revision));
+});
+
+test('a restore goes to an even band that nobody has used, a hundred times', () => {
   let revision = 77;
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 100; i++) {
     const next = restoreBand(revision);
     assert.not(inOddBand(next));
-    assert.ok(next > revision + 4_000 * bandSize);
+    assert.ok(next > revision + 16_000 * bandSize);
     revision = next + 1_000;
   }
   assert.ok(Number.isSafeInteger(revision));

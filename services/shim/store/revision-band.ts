@@ -28,9 +28,23 @@ export function nextEvenBand(revision: number): number {
 const leaderLeavesOut = 4;
 const followerLeavesOut = 2;
 
-/** Where a leader goes on that cannot know what it, or its follower, told beyond `revision`. */
+/** Where a leader goes on that cannot know what its follower told beyond `revision`. */
 export function leaderBandAfterLoss(revision: number): number {
   return nextEvenBand(revision) + leaderLeavesOut * bandSize;
+}
+
+/**
+ * A leader whose whole disk is an older copy finds no trace of the bands it began since, and would begin the same ones again.
+ * So it draws one of this many.
+ */
+const drawnBands = 32;
+
+/**
+ * Where a leader goes on after a boot that cannot know what it told beyond `revision` itself.
+ * @param random at least 0, less than 1
+ */
+export function leaderBandAfterBoot(revision: number, random: number): number {
+  return leaderBandAfterLoss(revision) + 2 * Math.floor(drawnBands * random) * bandSize;
 }
 
 /** Where a follower goes on alone that cannot know what it told beyond `revision`. */
@@ -45,11 +59,11 @@ export function inOddBand(revision: number): boolean {
 
 /**
  * The first revision after a restore: far enough above the snapshot's that it was never used, whatever was written after it
- * and however often the nodes were apart or off meanwhile: {@link bandsOfRestore} leave room for 2,048 splits, or 600 boots.
+ * and however often the nodes were apart or off meanwhile: {@link bandsOfRestore} leave room for 8,192 splits, or 400 boots.
  */
 export function restoreBand(revision: number): number {
   return nextEvenBand(revision) + bandsOfRestore * bandSize;
 }
 
 /** An even number of the 2^21 bands there are. */
-const bandsOfRestore = 2 ** 12;
+const bandsOfRestore = 2 ** 14;
