@@ -133,21 +133,16 @@ export class Checks {
   }
 
   /**
-   * Whether two revisions of one key belong to one history, in which the later value stands for the earlier one: both are of one
-   * band or overlay, or both stand in the end of a log that the leader lost, or the earlier one there and the later one in the overlay on
-   * top of it.
+   * Whether two revisions of one key belong to one history in which only the later value is merged: both were written in one overlay,
+   * both stood in the end of the log that the leader lost, or the earlier one stood there and the later one in an overlay on top of it.
    * @param value the earlier one's, with its key
    */
   isOneHistory(value: string, earlier: number, later: number): boolean {
     if (later <= earlier) return false;
-    const [before, after] = [bandOf(earlier), bandOf(later)];
-    if (before === after) return true;
     const lostAtMs = this.#lostAtMs.get(earlier);
     if (lostAtMs !== undefined && this.#lostAtMs.get(later) === lostAtMs) return true;
-    const [below, above] = [this.#overlays.get(before), this.#overlays.get(after)];
-    if (above === undefined) return false;
-    if (below === above || this.#lostByLeader.has(value)) return true;
-    return below === undefined && this.#diskLostMs['node-a'] > 0;
+    const [below, above] = [this.#overlays.get(bandOf(earlier)), this.#overlays.get(bandOf(later))];
+    return above !== undefined && (above === below || this.#lostByLeader.has(value));
   }
 
   #isPrefix(node: NodeName, mirror: SimulatedStream, origin: SimulatedStream, message: StoredMessage): void {
