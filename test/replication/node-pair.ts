@@ -153,6 +153,8 @@ export class RunningNode {
   #supposed: NodeState | null = null;
   /** What the prober would have measured: the peer's clock minus this node's. */
   clockOffsetMs: number | null = 0;
+  /** Whether the wait after boot is over without the peer having been heard. */
+  bootGraceIsOver = false;
   #boots = 1;
   readonly #waiting = new Set<() => void>();
   #restarting: Promise<void> = Promise.resolve();
@@ -285,10 +287,11 @@ export class RunningNode {
     const { self } = nodePair(this.#config, this.#name);
     const whole = self.role === 'leader' ? 'Leader' : alone ? 'LeaderRX' : 'Follower';
     const state = this.#supposed ?? (facts?.failure || !facts?.logVerified ? 'Impaired' : whole);
-    const peer = { node: 'peer', state: null, reason: null, heard: true, age_ms: 0 };
+    const heard = !this.bootGraceIsOver;
+    const peer = { node: 'peer', state: null, reason: null, heard, age_ms: 0 };
     return {
       state,
-      reason: null,
+      reason: this.bootGraceIsOver ? 'unverified-log' : null,
       text: 'peer unreachable',
       sinceMs: 0,
       reasonSinceMs: 0,

@@ -365,6 +365,26 @@ test('a leader that is stopped and booted goes on in its band, if its follower h
   assert.ok(bandOf(leader) > band, 'nobody knows what the follower wrote alone');
 });
 
+test('a follower that may have lost what it wrote alone says so when it meets its leader, whatever happens until then', async ({
+  pair,
+}) => {
+  const { leader, follower, link } = pair;
+  await write(pair, '/before', 40);
+  await assertEqual(pair);
+  link.set(true);
+  await follower.isAlone();
+  await follower.powerCycle();
+  follower.bootGraceIsOver = true;
+  await follower.until(({ logVerified }) => logVerified);
+  await follower.kill();
+  await follower.until(({ logVerified }) => logVerified);
+  await follower.restart();
+  follower.bootGraceIsOver = false;
+  link.set(false);
+  await assertEqual(pair);
+  assert.ok(bandOf(leader) > 0);
+});
+
 test('an old copy of a disk does not pass for that of a node that was just stopped', async ({ pair }) => {
   const { leader, follower, link } = pair;
   await write(pair, '/before', 40);

@@ -305,11 +305,10 @@ export class FollowerNode implements ShimNode {
     clearTimeout(this.#leaseTimer);
     this.#replication.stop();
     await this.#overlay?.seal();
-    if (!this.#verified) return;
-    const { verifiedPoint } = this.#context;
-    const mayHaveLost = this.#replication.mayHaveLost && this.#replication.stoppedAt === null;
     // What the leader has not been told yet must not be forgotten.
-    if (this.#wroteAlone || mayHaveLost) verifiedPoint.keep(this.#replication.position);
+    if (!this.#verified || this.#replication.mayHaveLost) return;
+    const { verifiedPoint } = this.#context;
+    if (this.#wroteAlone) verifiedPoint.keep(this.#replication.position);
     else verifiedPoint.keepStopped(this.#replication.position);
   }
 
@@ -460,7 +459,9 @@ export class FollowerNode implements ShimNode {
     );
   }
 
+  /** Not before the leader knows that this node was off: the next start would take nothing for lost. */
   #saveVerifiedPoint(): void {
+    if (this.#replication.mayHaveLost) return;
     this.#lastSavedMs = performance.now();
     this.#context.verifiedPoint.keep(this.#replication.position);
   }
