@@ -1,13 +1,24 @@
 import { createHash } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
-import { connect } from 'nats';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
 import { status } from '../../services/shim/etcd/grpc/status.ts';
 import { hashKvRequest, hashKvResponse } from '../../services/shim/etcd/messages.ts';
+import { streamManager } from '../../services/shim/log/owned-log.ts';
+import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
 import { decodeMessage, stateSchema } from '../../shared/messages.ts';
+import { servicesUser } from '../../shared/nats-server/config.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
 import { eventually } from '../eventually.ts';
-import type { ClientRequest, DigestAnswer, LoadAnswer, StoredKey, TimedKey } from './client-protocol.ts';
+import {
+  type ClientRequest,
+  type DigestAnswer,
+  type LoadAnswer,
+  passwordVariable,
+  type StoredKey,
+  type TimedKey,
+} from './client-protocol.ts';
 import { Informer } from './informer.ts';
 
 /**
@@ -21,13 +32,15 @@ const etcdAddress = '127.0.0.1:2379';
 const loadPauseMs = 5;
 /** A watch may be silent for so long, in milliseconds. */
 const answerLimitMs = 60_000;
+/** How often it is looked whether a record is stored, in milliseconds. */
+const storedPollMs = 5;
 
 let load: Load | undefined;
 let informer: Informer | undefined;
 let watch: TimedWatch | undefined;
 
-async function watchState(node: string): Promise<void> {
-  const connection = await connect({
+function connectToNats(as: ConnectionOptions = {}): Promise<NatsConnection> {
+  return connect({
     servers: natsUrl,
     timeout: 1_000,
     waitOnFirstConnect: true,
@@ -35,7 +48,12 @@ async function watchState(node: string): Promise<void> {
     reconnectTimeWait: 50,
     reconnectJitter: 0,
     pingInterval: 1_000,
+    ...as,
   });
+}
+
+async function watchState(node: string): Promise<void> {
+  const connection = await connectToNats();
   for await (const message of connection.subscribe(subjects.state(node))) {
     const decoded = decodeMessage(stateSchema, message.data);
     if (decoded.ok) process.send?.({ state: decoded.value, atMs: Date.now() });
@@ -140,6 +158,34 @@ class Load {
   }
 }
 
+/** With a connection of its own: what one asks while its nats-server goes away has no answer for seconds. */
+async function withLog<T>(use: (end: () => Promise<number>) => Promise<T>): Promise<T> {
+  const pass = process.env[passwordVariable] ?? '';
+  const connection = await connectToNats({ user: servicesUser, pass, inboxPrefix: 'twonode.inbox' });
+  try {
+    const manager = await streamManager(connection);
+    return await use(async () => {
+      const [log = ''] = await findLogStreams(manager);
+      return (await findStream(manager, log))?.state.last_seq ?? 0;
+    });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** @returns when this node's copy of the log reached a record */
+function untilStored(sequence: number): Promise<number> {
+  return withLog(async (end) => {
+    const deadline = performance.now() + answerLimitMs;
+    while ((await end()) < sequence) {
+      if (performance.now() > deadline)
+        throw new Error(`the copy of the log does not reach record ${sequence}`);
+      await delay(storedPollMs);
+    }
+    return Date.now();
+  });
+}
+
 const preciseNowMs = () => performance.timeOrigin + performance.now();
 
 async function timedPuts({ prefix, count, pauseMs }: { prefix: string; count: number; pauseMs: number }) {
@@ -207,6 +253,10 @@ async function perform(request: ClientRequest): Promise<unknown> {
       return watch.begun;
     case 'stop-watch':
       return watch?.stop();
+    case 'log-end':
+      return withLog((end) => end());
+    case 'until-stored':
+      return untilStored(request.sequence);
     case 'start-informer':
       informer = await Informer.start(request.access, request.prefix);
       return null;

@@ -1,6 +1,9 @@
 import type { StateMessage } from '../../shared/messages.ts';
 import type { KubeAccess } from './kube-client.ts';
 
+/** Environment variable that hands the services' password to the client. */
+export const passwordVariable = 'TWONODE_SERVICES_PASSWORD';
+
 /** What a test asks of the client in a node's namespace (`client-main.ts`), over the IPC channel of the process. */
 export type ClientRequest =
   | { call: 'put'; key: string; value: string }
@@ -18,6 +21,10 @@ export type ClientRequest =
   /** Begins to watch all keys below a prefix. */
   | { call: 'start-watch'; prefix: string }
   | { call: 'stop-watch' }
+  /** The newest record of the log on this node. */
+  | { call: 'log-end' }
+  /** Resolves when this node's copy of the log reaches a record. */
+  | { call: 'until-stored'; sequence: number }
   /** Begins to follow and to write objects through the kube-apiserver of the node. */
   | { call: 'start-informer'; access: KubeAccess; prefix: string }
   | { call: 'stop-informer' };

@@ -11,6 +11,7 @@ import type { Pki } from '../../cli/cluster/pki.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
+import { deriveSecret, readClusterKey } from '../../shared/secrets.ts';
 import { KernelFiles } from './kernel-files.ts';
 import type { KubeAccess } from './kube-client.ts';
 import type { Network, NodeName } from './network.ts';
@@ -58,7 +59,8 @@ export class Machine {
     this.kernel = new KernelFiles(this.#root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${storeSize}`, 'none', this.#store]);
     installCni(cniFolder);
-    this.client = new NodeClient(network, node);
+    const password = deriveSecret(readClusterKey(paths.clusterKey), 'services');
+    this.client = new NodeClient(network, node, password);
   }
 
   get name(): NodeName {

@@ -3,6 +3,7 @@ import { runCuts } from './cuts.ts';
 import { runFalseAlarms } from './false-alarms.ts';
 import { runFigures } from './figures.ts';
 import { runLoad } from './load.ts';
+import { runMirror } from './mirror.ts';
 import { rowNames, runTable } from './table.ts';
 
 const command: Command = {
@@ -15,6 +16,7 @@ npm run faults -- load [TEXT]              faults under load; only those with TE
 npm run faults -- cuts [N [SECONDS [SITES]]]   figures of N cuts of the link (50), with so much time (3 s) between
                                            two, on SITES sites at once (1)
 npm run faults -- alarms [MIN [PERCENT]]   false alarms in 10 minutes with 30 % of the packets lost
+npm run faults -- mirror [N]               how soon the mirror goes on, after each of N cuts and kills (10)
 npm run faults -- figures                  lag of the mirror, and writes beside a two-member etcd
   --keep         the folder with the nodes' logs stays`,
 };
@@ -52,11 +54,14 @@ async function run(what = 'table', argument = '', second = '', third = ''): Prom
       return 0;
     case 'alarms':
       return runFalseAlarms(number('MIN', argument, 10), number('PERCENT', second, 30), values.keep);
+    case 'mirror':
+      await runMirror(number('N', argument, 10), values.keep);
+      return 0;
     case 'figures':
       await runFigures(values.keep);
       return 0;
     default:
-      return refuse(command, `what is "${what}"? table, load, cuts, alarms or figures`);
+      return refuse(command, `what is "${what}"? table, load, cuts, alarms, mirror or figures`);
   }
 }
 

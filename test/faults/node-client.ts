@@ -3,15 +3,16 @@ import { fileURLToPath } from 'node:url';
 import type { StateMessage } from '../../shared/messages.ts';
 import type { NodeState } from '../../shared/node.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
-import type {
-  ClientAnswer,
-  ClientRequest,
-  DigestAnswer,
-  InformerAnswer,
-  LoadAnswer,
-  StateSeen,
-  StoredKey,
-  TimedKey,
+import {
+  type ClientAnswer,
+  type ClientRequest,
+  type DigestAnswer,
+  type InformerAnswer,
+  type LoadAnswer,
+  passwordVariable,
+  type StateSeen,
+  type StoredKey,
+  type TimedKey,
 } from './client-protocol.ts';
 import type { KubeAccess } from './kube-client.ts';
 import type { Network, NodeName } from './network.ts';
@@ -43,10 +44,12 @@ export class NodeClient {
   #last: StateSeen | null = null;
   #nextId = 0;
 
-  constructor(network: Network, node: NodeName) {
+  /** @param password of the services, for what only they may ask nats-server */
+  constructor(network: Network, node: NodeName, password: string) {
     const args = ['netns', 'exec', network.namespace(node), process.execPath, program, node];
     this.#child = spawnTethered('ip', args, {
       deathSignal: 'KILL',
+      env: { ...process.env, [passwordVariable]: password },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#child.on('message', (message: StateSeen | ClientAnswer) => {
@@ -104,6 +107,16 @@ export class NodeClient {
 
   async stopWatch(): Promise<TimedKey[]> {
     return (await this.#ask({ call: 'stop-watch' })) as TimedKey[];
+  }
+
+  /** Sequence of the newest record of the log on this node. */
+  async logEnd(): Promise<number> {
+    return (await this.#ask({ call: 'log-end' })) as number;
+  }
+
+  /** Resolves when this node's copy of the log reaches a record, with the time: milliseconds since the Unix epoch. */
+  async untilStored(sequence: number): Promise<number> {
+    return (await this.#ask({ call: 'until-stored', sequence })) as number;
   }
 
   async startInformer(access: KubeAccess, prefix: string): Promise<void> {

@@ -68,6 +68,18 @@ test('what comes while a record is on its way goes into the next one, and is sho
   assert.equal(visible, [2, 4]);
 });
 
+test('a no-op is a record without entries, and shows nothing', async () => {
+  const { store, commit, nth, visible } = setUp();
+  const written = commit.appendNoOp();
+  const { record, acknowledge } = await nth(1);
+  assert.equal(decodeRecord(record, undefined).entries, []);
+  acknowledge();
+  await written;
+  assert.is(commit.position.sequence, 1);
+  assert.is(store.head, 1);
+  assert.equal(visible, []);
+});
+
 test('what a full store refuses is taken back, with all that was judged on it', async () => {
   const { store, write, nth } = setUp();
   const first = write('a');

@@ -18,6 +18,8 @@ export class OverloadedError extends Error {
 /** One unit: entries that stand or fall together. */
 interface Unit {
   entries: Entry[];
+  /** It is to be a record though it has no entries. */
+  isNoOp: boolean;
   bytes: number;
   /** The head after the unit. */
   revision: number;
@@ -108,12 +110,22 @@ export class GroupCommit {
    * when they are taken back.
    */
   append(entries: Entry[], undo: () => void = () => undefined): Promise<void> {
+    return this.#hand({ entries, undo, isNoOp: false });
+  }
+
+  /** Writes a record that changes nothing, as Raft's leaders do: whoever follows the log is told by it where that stands. */
+  appendNoOp(): Promise<void> {
+    return this.#hand({ entries: [], undo: () => undefined, isNoOp: true });
+  }
+
+  #hand(work: Pick<Unit, 'entries' | 'undo' | 'isNoOp'>): Promise<void> {
     if (this.#broken) return Promise.reject(this.#broken);
+    const { entries } = work;
     const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
     return new Promise((resolve, reject) => {
       this.#waiting++;
       this.#waitingBytes += bytes;
-      this.#gathering.push({ entries, bytes, revision: this.#options.store.head, undo, resolve, reject });
+      this.#gathering.push({ ...work, bytes, revision: this.#options.store.head, resolve, reject });
       this.#schedule();
     });
   }
@@ -170,7 +182,7 @@ export class GroupCommit {
     const { store, epoch, publish, onLogged, now } = this.#options;
     const entries = units.flatMap((unit) => unit.entries);
     const lastRevision = units[units.length - 1]?.revision ?? store.head;
-    if (entries.length > 0) {
+    if (entries.length > 0 || units.some(({ isNoOp }) => isNoOp)) {
       const record = encodeRecord({
         previousChain: this.#position.chain,
         epoch,

@@ -31,8 +31,9 @@ import {
 } from './protocol.ts';
 import { RevisionGate } from './revision-gate.ts';
 
-/** How often the leader's shim is asked whether it is there, and how long it may take, in milliseconds. */
+/** How often the leader's shim is asked whether it is there, also while it is not, and how long it may take, in milliseconds. */
 const pingIntervalMs = 500;
+const pingAwayIntervalMs = 100;
 const pingTimeoutMs = 400;
 /** How often the logs are compared while the link works, in milliseconds. */
 const compareIntervalMs = 30_000;
@@ -336,7 +337,8 @@ export class FollowerReplication {
       this.#show();
       this.#options.onLink();
     }
-    if (!this.#stopped) this.#pingTimer = setTimeout(() => void this.#pingLoop(), pingIntervalMs);
+    const intervalMs = this.linkWorks ? pingIntervalMs : pingAwayIntervalMs;
+    if (!this.#stopped) this.#pingTimer = setTimeout(() => void this.#pingLoop(), intervalMs);
   }
 
   async #ping(): Promise<void> {

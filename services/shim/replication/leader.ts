@@ -34,6 +34,9 @@ import {
 import { ReplicatedWrites } from './replicated-writes.ts';
 import { restoreLog } from './restore.ts';
 
+/** How often a mirror that is behind is shown that it is, at most, in milliseconds: as often as its consumer does when nothing is written. */
+const noOpIntervalMs = 1_000;
+
 export interface LeaderReplicationOptions {
   connection: NatsConnection;
   manager: JetStreamManager;
@@ -81,6 +84,7 @@ export class LeaderReplication {
   #fedMirror: string | null = null;
   #restoring: Promise<void> | null = null;
   #notice: string | null = null;
+  #noOpMs = Number.NEGATIVE_INFINITY;
   readonly #peerLog: PeerLog;
 
   constructor(options: LeaderReplicationOptions) {
@@ -196,7 +200,9 @@ export class LeaderReplication {
     }
     // A copy that is not ours is given up by the follower before it says hello again.
     if (copyIsOurs && (hello.copy || common === theirs.last)) {
-      await this.#feedMirror(hello.mirror, (hello.copy ?? hello.point).sequence + 1);
+      const { sequence } = hello.copy ?? hello.point;
+      await this.#feedMirror(hello.mirror, sequence + 1);
+      if (sequence < session.commit.position.sequence) this.#showGap(session.commit);
     }
     return {
       ok: true,
@@ -335,6 +341,19 @@ export class LeaderReplication {
     this.#fedMirror = mirror;
     this.#wasFollowed = true;
     this.#options.logger.info({ from }, 'the logs are one, the mirror goes on');
+  }
+
+  /**
+   * What was sent into a cut is missed by the mirror's nats-server only when something comes after it. That may be the consumer's
+   * next heartbeat, a second later.
+   */
+  #showGap(commit: GroupCommit): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#noOpMs < noOpIntervalMs) return;
+    this.#noOpMs = nowMs;
+    commit.appendNoOp().catch((error: unknown) => {
+      this.#options.logger.debug({ err: error }, 'the mirror could not be shown what it lacks');
+    });
   }
 
   /** Returns whether there was one. */
