@@ -31,7 +31,7 @@ import {
 } from './protocol.ts';
 import { RevisionGate } from './revision-gate.ts';
 
-/** How often the leader's shim is asked whether it is there, also while it is not, and how long it may take, in milliseconds. */
+/** How often the leader's shim is asked whether it is there, how often while it is not, and how long it may take, in milliseconds. */
 const pingIntervalMs = 500;
 const pingAwayIntervalMs = 100;
 const pingTimeoutMs = 400;
@@ -337,8 +337,13 @@ export class FollowerReplication {
       this.#show();
       this.#options.onLink();
     }
-    const intervalMs = this.linkWorks ? pingIntervalMs : pingAwayIntervalMs;
+    const intervalMs = this.#isLeaderAway ? pingAwayIntervalMs : pingIntervalMs;
     if (!this.#stopped) this.#pingTimer = setTimeout(() => void this.#pingLoop(), intervalMs);
+  }
+
+  /** It is out of reach or starting, so it may be back any moment; one that refuses this follower will do so for longer. */
+  get #isLeaderAway(): boolean {
+    return !this.linkWorks && (this.#refusal === null || this.#refusal.reason === 'starting');
   }
 
   async #ping(): Promise<void> {
