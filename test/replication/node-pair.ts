@@ -56,6 +56,8 @@ export interface NodeFolders {
 export interface PairOptions {
   quotaBytes?: number;
   conflictPolicy?: ConflictPolicy;
+  /** What may be written in LeaderRX; default: everything. */
+  approvedMutationList?: TwoNodeConfiguration['approvedMutationList'];
   /** Whether the leader may begin a new cluster. */
   init?: boolean;
   /** What the follower's configuration says otherwise than the leader's. */
@@ -75,7 +77,7 @@ export async function startNodePair(options: PairOptions = {}): Promise<NodePair
   const config: TwoNodeConfiguration = {
     ...servers.config,
     defaults: 'replace',
-    approvedMutationList: [{ resources: ['*'] }],
+    approvedMutationList: options.approvedMutationList ?? [{ resources: ['*'] }],
     datastore: {
       ...servers.config.datastore,
       quotaBackendBytes: options.quotaBytes ?? 2 ** 30,

@@ -161,7 +161,10 @@ const header = {
   revision: 'Twonode-Revision',
 } as const;
 
-/** A write that a follower passes on. */
+/**
+ * A write that a follower passes on. It carries no id: it is sent once and never again, and its NATS reply inbox tells its answer
+ * from all others.
+ */
 export const forwardedWriteSchema = z.object({
   session: z.string(),
   method: z.enum([
