@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { connectBus } from './bus.ts';
+import { connectBus, whileConnected } from './bus.ts';
 
 const test = suite('the connection to the own nats-server');
 const info = { server_id: 'test', version: '2.15.2', max_payload: 1_048_576, headers: true, proto: 1 };
@@ -51,5 +51,32 @@ for (const [what, fail] of [
     server.close();
   });
 }
+
+test('what waits for an answer fails as soon as the connection is lost, not at its own limit', async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+    greet(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const connection = await connectBus({
+    url: `nats://127.0.0.1:${port}`,
+    name: 'test',
+    user: 'test',
+    password: 'test',
+    logger: pino({ level: 'silent' }),
+  });
+  assert.is(await whileConnected(connection, Promise.resolve('answer')), 'answer');
+  const asked = whileConnected(connection, new Promise<string>(() => undefined));
+  sockets[0]?.destroy();
+  const outcome = await asked.catch((error: Error) => error.message);
+  assert.is(outcome, 'the connection to nats-server was lost');
+  await connection.close();
+  for (const socket of sockets) socket.destroy();
+  server.close();
+});
 
 test.run();

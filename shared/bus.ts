@@ -1,4 +1,4 @@
-import { connect, type NatsConnection } from 'nats';
+import { connect, Events, type NatsConnection } from 'nats';
 import type { Logger } from './logger.ts';
 
 /** A connection that is not there after this long, in milliseconds, is tried anew: the library would wait for 20 s. */
@@ -38,6 +38,28 @@ export async function connectBus(options: BusOptions): Promise<NatsConnection> {
   });
   void logStatus(connection, options);
   return connection;
+}
+
+/**
+ * Waits for work that asks nats-server, as long as the connection lasts: what is on its way when it is lost has no answer, which the library
+ * would notice only after the request's whole time.
+ * @throws Error when the connection is lost before the work is done
+ */
+export async function whileConnected<T>(connection: NatsConnection, work: Promise<T>): Promise<T> {
+  let isDone = false;
+  const lost = new Promise<never>((_resolve, reject) => {
+    void (async () => {
+      for await (const { type } of connection.status()) {
+        if (isDone) return;
+        if (type === Events.Disconnect) return reject(new Error('the connection to nats-server was lost'));
+      }
+    })();
+  });
+  try {
+    return await Promise.race([work, lost]);
+  } finally {
+    isDone = true;
+  }
 }
 
 async function logStatus(connection: NatsConnection, { logger, url }: BusOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { readBootId } from '../../shared/boot-id.ts';
-import { connectBus } from '../../shared/bus.ts';
+import { connectBus, whileConnected } from '../../shared/bus.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../shared/config/schema.ts';
 import { onShutdown, UserError } from '../../shared/lifecycle.ts';
 import { createLogger } from '../../shared/logger.ts';
@@ -82,7 +82,8 @@ export async function runShim(config: TwoNodeConfiguration, name: string): Promi
     },
     logger,
   };
-  const opened = await (pair.self.role === 'leader' ? LeaderNode.open(context) : FollowerNode.open(context));
+  const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
+  const opened = await whileConnected<ShimNode>(connection, open(context));
   node = opened;
   states.poke();
   states.onChange(() => opened.stateChanged());

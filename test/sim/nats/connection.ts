@@ -45,6 +45,11 @@ export class SimulatedConnection {
   #request = 0;
   #connected = false;
   #closed = false;
+  #firstConnected: () => void = () => undefined;
+  /** Resolves when it is there for the first time: a service does nothing before. */
+  readonly established = new Promise<void>((resolve) => {
+    this.#firstConnected = resolve;
+  });
 
   constructor(process: SimulatedProcess, scheduler: Scheduler, server: SimulatedServer) {
     this.process = process;
@@ -62,7 +67,8 @@ export class SimulatedConnection {
   #dial(): void {
     if (this.#closed) return;
     this.#connected = this.#server.accept(this);
-    if (!this.#connected) this.#scheduler.after(reconnectMs, this.process, () => this.#dial());
+    if (this.#connected) this.#firstConnected();
+    else this.#scheduler.after(reconnectMs, this.process, () => this.#dial());
   }
 
   /** The server is gone: what is on its way is lost. */

@@ -12,6 +12,7 @@ import {
   startStateService,
 } from '../../../services/shim/state/service.ts';
 import { VerifiedPoint } from '../../../services/shim/verified-point.ts';
+import { whileConnected } from '../../../shared/bus.ts';
 import { nodePair, type TwoNodeConfiguration } from '../../../shared/config/schema.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import type { MutationLists } from '../../../shared/mutation/lists.ts';
@@ -68,6 +69,7 @@ export class SimulatedShim {
     const pair = nodePair(config, name);
     const paths = nodePaths(config, name);
     let opened: ShimNode | null = null;
+    await connection.established;
     const states = await startStateService({
       config,
       node: name,
@@ -97,8 +99,9 @@ export class SimulatedShim {
       onJudged: () => undefined,
       logger,
     };
-    opened = await (pair.self.role === 'leader' ? LeaderNode.open(context) : FollowerNode.open(context));
-    const node = opened;
+    const open = pair.self.role === 'leader' ? LeaderNode.open : FollowerNode.open;
+    const node = await whileConnected<ShimNode>(connection.nats, open(context));
+    opened = node;
     this.#node = node;
     states.poke();
     states.onChange(() => node.stateChanged());
