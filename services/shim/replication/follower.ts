@@ -315,6 +315,7 @@ export class FollowerReplication {
   #scheduleStored(): void {
     // Frozen, it would only make the leader wait for a follower that does not follow yet.
     if (this.#storedScheduled || !this.#session || this.#frozen || this.#options.mirrors.copy) return;
+    if (this.#hasGap) return;
     this.#storedScheduled = true;
     setImmediate(() => {
       this.#storedScheduled = false;
@@ -473,6 +474,11 @@ export class FollowerReplication {
     if (this.#unusable) return this.#unusable.text;
     if (!(await mirrors.isMirrorOf(answer.stream))) return 'the copy follows no longer';
     return (await this.#hasHole()) ? 'the mirror has a hole' : null;
+  }
+
+  /** The leader has cleaned away what comes next: until the rest is whole and served, this node is no second copy. */
+  get #hasGap(): boolean {
+    return this.position.sequence + 1 < this.#leaderFirstSequence;
   }
 
   #hasHole(): Promise<boolean> {
