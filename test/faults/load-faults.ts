@@ -94,29 +94,32 @@ const flapping = (hertz: number, seconds: number): LoadFault => ({
   lastsMs: 0,
 });
 
-const killed = (node: NodeName, part: Part): LoadFault => ({
-  name: `kill -9 of the ${part} of ${node}`,
-  make: ({ machines }) => machines[node].signal(part, 'SIGKILL'),
-  // Its supervisor starts it again; a kube-apiserver has none here.
-  heal: ({ machines }) => (part === 'kube-apiserver' ? machines[node].startApiserver() : undefined),
-  lastsMs: 5_000,
-});
-
-const killedOnBoth = (part: Part): LoadFault => ({
-  name: `kill -9 of the ${part} of both nodes`,
+/** @param nodes on which; at once */
+const killed = (part: Part, ...nodes: NodeName[]): LoadFault => ({
+  name: `kill -9 of the ${part} of ${whose(nodes)}`,
   make: ({ machines }) => {
-    for (const node of nodeNames) machines[node].signal(part, 'SIGKILL');
+    for (const node of nodes) machines[node].signal(part, 'SIGKILL');
   },
-  heal: () => undefined,
+  // Its supervisor starts it again; a kube-apiserver has none here.
+  heal: ({ machines }) => {
+    if (part === 'kube-apiserver') for (const node of nodes) machines[node].startApiserver();
+  },
   lastsMs: 5_000,
 });
 
-const paused = (node: NodeName, part: Part): LoadFault => ({
-  name: `SIGSTOP of the ${part} of ${node}, 15 s`,
-  make: ({ machines }) => machines[node].signal(part, 'SIGSTOP'),
-  heal: ({ machines }) => machines[node].signal(part, 'SIGCONT'),
+/** @param nodes on which; at once */
+const paused = (part: Part, ...nodes: NodeName[]): LoadFault => ({
+  name: `SIGSTOP of the ${part} of ${whose(nodes)}, 15 s`,
+  make: ({ machines }) => {
+    for (const node of nodes) machines[node].signal(part, 'SIGSTOP');
+  },
+  heal: ({ machines }) => {
+    for (const node of nodes) machines[node].signal(part, 'SIGCONT');
+  },
   lastsMs: 15_000,
 });
+
+const whose = (nodes: readonly NodeName[]) => (nodes.length > 1 ? 'both nodes' : nodes[0]);
 
 const powerCut: LoadFault = {
   name: 'both nodes lose power at once',
@@ -226,8 +229,6 @@ const steppedClock = (node: NodeName, hours: number): LoadFault => ({
   lastsMs: 15_000,
 });
 
-const bothParts: readonly Part[] = ['shim', 'nats-server', 'prober'];
-
 /** In the order of their run: those that damage a store come last. */
 export const loadFaults: readonly LoadFault[] = [
   ...[1, 5, 30, 300].map(cut),
@@ -235,11 +236,12 @@ export const loadFaults: readonly LoadFault[] = [
   oneWay('node-b', 'node-a'),
   ...[6, 20].map(logStalled),
   ...[5, 20, 30].map(loss),
-  flapping(1, 20),
+  flapping(1, 120),
   flapping(0.1, 180),
-  ...nodeNames.flatMap((node) => parts.map((part) => killed(node, part))),
-  ...bothParts.map(killedOnBoth),
-  ...nodeNames.flatMap((node) => parts.map((part) => paused(node, part))),
+  ...nodeNames.flatMap((node) => parts.map((part) => killed(part, node))),
+  ...parts.map((part) => killed(part, ...nodeNames)),
+  ...nodeNames.flatMap((node) => parts.map((part) => paused(part, node))),
+  ...parts.map((part) => paused(part, ...nodeNames)),
   ...nodeNames.map(powerLost),
   powerCut,
   powerBack('node-a', { 'node-a': 'Leader', 'node-b': 'off' }),
