@@ -2,19 +2,21 @@ import { createHash } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type NatsConnection } from 'nats';
-import { status } from '../../services/shim/etcd/grpc/status.ts';
+import { askConflicts } from '../../cli/conflicts/ask.ts';
 import { hashKvRequest, hashKvResponse } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
+import type { ConflictView } from '../../shared/conflicts.ts';
 import { decodeMessage, stateSchema } from '../../shared/messages.ts';
 import { servicesUser } from '../../shared/nats-server/config.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
 import { eventually } from '../eventually.ts';
+import { etcdAddress, withClient } from './client-etcd.ts';
+import { Load } from './client-load.ts';
 import {
   type ClientRequest,
   type DigestAnswer,
-  type LoadAnswer,
   passwordVariable,
   type StoredKey,
   type TimedKey,
@@ -27,14 +29,12 @@ import { Informer } from './informer.ts';
  */
 
 const natsUrl = 'nats://127.0.0.1:4222';
-const etcdAddress = '127.0.0.1:2379';
-/** Between two writes of a load: a client, not a benchmark. */
-const loadPauseMs = 5;
 /** A watch may be silent for so long, in milliseconds. */
 const answerLimitMs = 60_000;
 /** How often it is looked whether a record is stored, in milliseconds. */
 const storedPollMs = 5;
 
+const [, , node = ''] = process.argv;
 let load: Load | undefined;
 let informer: Informer | undefined;
 let watch: TimedWatch | undefined;
@@ -52,21 +52,13 @@ function connectToNats(as: ConnectionOptions = {}): Promise<NatsConnection> {
   });
 }
 
-async function watchState(node: string): Promise<void> {
+async function watchState(): Promise<void> {
   const connection = await connectToNats();
   for await (const message of connection.subscribe(subjects.state(node))) {
     const decoded = decodeMessage(stateSchema, message.data);
-    if (decoded.ok) process.send?.({ state: decoded.value, atMs: Date.now() });
-  }
-}
-
-/** With a connection of its own: a channel that has seen a dead server waits long before it tries again. */
-async function withClient<T>(use: (client: EtcdClient) => Promise<T>): Promise<T> {
-  const client = new EtcdClient(etcdAddress);
-  try {
-    return await use(client);
-  } finally {
-    client.close();
+    if (!decoded.ok) continue;
+    load?.saw(decoded.value);
+    process.send?.({ state: decoded.value, atMs: Date.now() });
   }
 }
 
@@ -75,6 +67,16 @@ function list(prefix: string): Promise<StoredKey[]> {
     const { kvs } = await client.range({ key: prefix, rangeEnd: `${prefix.slice(0, -1)}0` });
     return kvs.map(({ key, value, modRevision }) => ({ key, value: value.toString(), modRevision }));
   });
+}
+
+/** As `twonode conflicts list` and `show` ask the node's own shim. */
+async function conflicts(config: string, prefix: string): Promise<ConflictView[]> {
+  const flags = { config, node };
+  const shown: ConflictView[] = [];
+  for (const { id, key } of await askConflicts(flags, { v: 1, op: 'list' })) {
+    if (key.startsWith(prefix)) shown.push(...(await askConflicts(flags, { v: 1, op: 'show', id })));
+  }
+  return shown;
 }
 
 function digest(revision: number): Promise<DigestAnswer> {
@@ -103,59 +105,6 @@ async function untilServed(): Promise<void> {
       socket.once('connect', () => end(true)).once('error', () => end(false));
     });
   await eventually(isOpen, (open) => open);
-}
-
-/** Writes new keys one after the other, and remembers what was acknowledged. */
-class Load {
-  readonly #prefix: string;
-  readonly #answer: LoadAnswer = {
-    acknowledged: [],
-    refused: 0,
-    unknown: 0,
-    longestGapMs: 0,
-    wentBack: [],
-  };
-  #revision = 0;
-  readonly #done: Promise<void>;
-  #stopped = false;
-
-  constructor(prefix: string) {
-    this.#prefix = prefix;
-    this.#done = this.#run();
-  }
-
-  async stop(): Promise<LoadAnswer> {
-    this.#stopped = true;
-    await this.#done;
-    return this.#answer;
-  }
-
-  async #run(): Promise<void> {
-    let lastMs = performance.now();
-    for (let i = 0; !this.#stopped; i++) {
-      const outcome = await this.#write(`${this.#prefix}${i}`, `${i} `.repeat(50));
-      if (outcome === 'acknowledged') {
-        this.#answer.longestGapMs = Math.max(this.#answer.longestGapMs, performance.now() - lastMs);
-        lastMs = performance.now();
-      } else {
-        this.#answer[outcome]++;
-      }
-      await new Promise((resolve) => setTimeout(resolve, loadPauseMs));
-    }
-  }
-
-  async #write(key: string, value: string): Promise<'acknowledged' | 'refused' | 'unknown'> {
-    try {
-      const { header } = await withClient((client) => client.put({ key, value }));
-      this.#answer.acknowledged.push([key, value]);
-      const revision = header?.revision ?? 0;
-      if (revision <= this.#revision) this.#answer.wentBack.push(`${revision} after ${this.#revision}`);
-      this.#revision = revision;
-      return 'acknowledged';
-    } catch (error) {
-      return (error as { code?: number }).code === status.PERMISSION_DENIED ? 'refused' : 'unknown';
-    }
-  }
 }
 
 /** With a connection of its own: what one asks while its nats-server goes away has no answer for seconds. */
@@ -239,10 +188,12 @@ async function perform(request: ClientRequest): Promise<unknown> {
       return null;
     case 'list':
       return list(request.prefix);
+    case 'conflicts':
+      return conflicts(request.config, request.prefix);
     case 'digest':
       return digest(request.revision);
     case 'start-load':
-      load = new Load(request.prefix);
+      load = new Load(node, request.keys);
       return null;
     case 'stop-load':
       return load?.stop();
@@ -272,4 +223,4 @@ process.on('message', ({ id, ...request }: ClientRequest & { id: number }) => {
   );
 });
 process.on('disconnect', () => process.exit(0));
-await watchState(process.argv[2] ?? '');
+await watchState();

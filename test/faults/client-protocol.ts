@@ -13,8 +13,10 @@ export type ClientRequest =
   | { call: 'list'; prefix: string }
   /** A digest of all keys, with their values and revisions, at a revision; 0: the newest. */
   | { call: 'digest'; revision: number }
-  /** Begins to write, one key after the other, until `stop-load`. */
-  | { call: 'start-load'; prefix: string }
+  /** The open conflicts of keys below a prefix, with their values. @param config path of the configuration */
+  | { call: 'conflicts'; config: string; prefix: string }
+  /** Begins to write until `stop-load`. */
+  | { call: 'start-load'; keys: LoadKeys }
   | { call: 'stop-load' }
   /** Writes `count` keys, one after the other. */
   | { call: 'timed-puts'; prefix: string; count: number; pauseMs: number }
@@ -42,17 +44,34 @@ export interface DigestAnswer {
   revision: number;
 }
 
+/** What a load writes. */
+export interface LoadKeys {
+  /** Below it new keys of its own, one after the other. */
+  own: string;
+  /** Keys to which the load of the other side appends too. */
+  shared: readonly string[];
+  /** A key of its own which is on no list. */
+  unlisted: string;
+}
+
 /** Outcome of a load. */
 export interface LoadAnswer {
-  /** Keys that were acknowledged, with their values. */
+  /** Own keys that were acknowledged, with their values. */
   acknowledged: [key: string, value: string][];
+  /** Own keys that were not. */
   refused: number;
   /** Neither acknowledged nor refused: the outcome is unknown. */
   unknown: number;
-  /** Longest time between two acknowledged writes, in milliseconds. */
+  /** Longest time between two of them, in milliseconds. */
   longestGapMs: number;
   /** Acknowledged writes whose revision was not above that of the one before. */
   wentBack: string[];
+  /** What was acknowledged of the shared keys. */
+  appended: [key: string, entry: string][];
+  /** Writes on no list that the node refused. */
+  unlistedRefused: number;
+  /** Such writes that it acknowledged though it was restricted all the while: the state then. */
+  unlistedTaken: string[];
 }
 
 /** When a key was acknowledged, or seen: milliseconds since the Unix epoch, with fractions. */

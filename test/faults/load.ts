@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InformerAnswer, LoadAnswer } from './client-protocol.ts';
+import { judgeShared, sharedKeys } from './judge-shared.ts';
 import { type LoadFault, loadFaults } from './load-faults.ts';
 import { type NodeName, nodeNames } from './network.ts';
 import type { StateChange } from './node-client.ts';
 import { judgeData } from './run-row.ts';
-import { recordsPrefix, type Site } from './site.ts';
+import { recordsPrefix, type Site, unlistedPrefix } from './site.ts';
 import { withSite } from './with-site.ts';
 
 /** Load before the fault and after the healing, in milliseconds. */
@@ -17,6 +18,8 @@ interface LoadResult {
   passed: Record<NodeName, StateChange[]>;
   faultMs: number;
   toHealMs: number;
+  /** Of the keys that both sides write. */
+  conflicts: number;
   problems: string[];
 }
 
@@ -28,9 +31,9 @@ interface LoadResult {
 export async function runLoad(wanted: string, keepLogs: boolean): Promise<number> {
   return withSite({ keepLogs }, async (site) => {
     console.log(
-      '| fault | states of node-a, at s | states of node-b, at s | acknowledged | longest gap, s | events / lists of the informers | ms to heal | |',
+      '| fault | states of node-a, at s | states of node-b, at s | acknowledged | longest gap, s | events / lists of the informers | conflicts | refused off the list | ms to heal | |',
     );
-    console.log('|---|---|---|---|---|---|---|---|');
+    console.log('|---|---|---|---|---|---|---|---|---|---|');
     let wrong = 0;
     for (const [index, fault] of loadFaults.entries()) {
       if (!fault.name.includes(wanted)) continue;
@@ -59,7 +62,8 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
   for (const node of nodeNames) {
     const { client, apiAccess } = site.machines[node];
     await client.startInformer(apiAccess, `load-${index}-${node}`);
-    await client.startLoad(`${recordsPrefix}load-${index}/${node}/`);
+    const own = `${recordsPrefix}load-${index}/${node}/`;
+    await client.startLoad({ own, shared: sharedKeys(index), unlisted: `${unlistedPrefix}${node}` });
   }
   await delay(aroundMs);
   const faultMs = Date.now();
@@ -82,9 +86,13 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
   for (const node of nodeNames) {
     problems.push(...informers[node].missed.slice(0, 3).map((each) => `${node} missed ${each}`));
     problems.push(...loads[node].wentBack.slice(0, 3).map((each) => `${node}: revision ${each}`));
+    problems.push(
+      ...loads[node].unlistedTaken.slice(0, 3).map((each) => `${node} took what is on no list: ${each}`),
+    );
   }
   const written = new Map(nodeNames.flatMap((node) => loads[node].acknowledged));
   await judgeData(site, written).catch(noteProblem);
+  const conflicts = await judgeShared(site, index, loads).catch(noteProblem);
   const passed = {
     'node-a': site.machines['node-a'].client.changesSince(faultMs),
     'node-b': site.machines['node-b'].client.changesSince(faultMs),
@@ -97,6 +105,7 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     passed,
     faultMs,
     toHealMs,
+    conflicts: conflicts ?? 0,
     problems,
   };
 }
@@ -108,7 +117,7 @@ function pathOf(changes: readonly StateChange[], faultMs: number): string {
 }
 
 function line({ name }: LoadFault, result: LoadResult): string {
-  const { loads, informers, passed, faultMs, toHealMs, problems } = result;
+  const { loads, informers, passed, faultMs, toHealMs, conflicts, problems } = result;
   const both = (of: (load: LoadAnswer) => unknown) => nodeNames.map((node) => of(loads[node])).join(' / ');
   const columns = [
     name,
@@ -116,6 +125,8 @@ function line({ name }: LoadFault, result: LoadResult): string {
     both(({ acknowledged }) => acknowledged.length),
     both(({ longestGapMs }) => (longestGapMs / 1_000).toFixed(1)),
     nodeNames.map((node) => `${informers[node].events} / ${informers[node].lists}`).join(', '),
+    conflicts,
+    both(({ unlistedRefused }) => unlistedRefused),
     toHealMs,
   ];
   return `| ${columns.join(' | ')} | ${problems.length === 0 ? 'ok' : 'WRONG'} |`;

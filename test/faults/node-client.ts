@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { ConflictView } from '../../shared/conflicts.ts';
 import type { StateMessage } from '../../shared/messages.ts';
 import type { NodeState } from '../../shared/node.ts';
 import { spawnTethered } from '../../shared/process/spawn-tethered.ts';
@@ -9,6 +10,7 @@ import {
   type DigestAnswer,
   type InformerAnswer,
   type LoadAnswer,
+  type LoadKeys,
   passwordVariable,
   type StateSeen,
   type StoredKey,
@@ -89,8 +91,12 @@ export class NodeClient {
     return (await this.#ask({ call: 'digest', revision })) as DigestAnswer;
   }
 
-  async startLoad(prefix: string): Promise<void> {
-    await this.#ask({ call: 'start-load', prefix });
+  async conflicts(config: string, prefix: string): Promise<ConflictView[]> {
+    return (await this.#ask({ call: 'conflicts', config, prefix })) as ConflictView[];
+  }
+
+  async startLoad(keys: LoadKeys): Promise<void> {
+    await this.#ask({ call: 'start-load', keys });
   }
 
   async stopLoad(): Promise<LoadAnswer> {

@@ -28,6 +28,7 @@ export interface ExpectedWarning {
 const freshMs = 3_000;
 const upLimitMs = 120_000;
 const pollMs = 50;
+const configName = 'twonode.yaml';
 
 /** A whole site: network, two machines with all that runs on them, and a client beside each. */
 export class Site {
@@ -56,7 +57,7 @@ export class Site {
     const apiserver = await findBinary('kube-apiserver');
     await findBinary('nats-server');
     const folder = mkdtempSync(join(tmpdir(), 'twonode-site-'));
-    const configFile = join(folder, 'twonode.yaml');
+    const configFile = join(folder, configName);
     writeFileSync(configFile, stringify(configuration(folder, probes)));
     const config = loadConfiguration(configFile);
     ensureClusterKey(nodePaths(config, 'node-a').clusterKey);
@@ -79,6 +80,10 @@ export class Site {
     }
   }
 
+  get configFile(): string {
+    return join(this.folder, configName);
+  }
+
   /** Switches both machines on and waits until all is well, with their kube-apiservers. */
   async start(): Promise<void> {
     await Promise.all(nodeNames.map((node) => this.powerOn(node)));
@@ -89,7 +94,7 @@ export class Site {
   async powerOn(node: NodeName): Promise<void> {
     const machine = this.machines[node];
     machine.powerOn();
-    const config = loadConfiguration(join(this.folder, 'twonode.yaml'));
+    const config = loadConfiguration(this.configFile);
     await until(
       () => existsSync(nodePaths(config, node).admissionConfig),
       upLimitMs,
@@ -197,5 +202,7 @@ function configuration(folder: string, probes: Record<string, object>): object {
 }
 
 const recordsGroup = 'faults.twonode.dev';
+/** Keys that no list has: only a node that is not restricted may write them. */
+export const unlistedPrefix = `/registry/${recordsGroup}/unlisted/`;
 /** What the clients write: keys that no kube-apiserver reads, and that a LeaderRX may write. */
 export const recordsPrefix = `/registry/${recordsGroup}/records/`;
