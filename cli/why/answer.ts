@@ -1,4 +1,4 @@
-import type { StateMessage } from '../../shared/messages.ts';
+import type { PeerView, StateMessage } from '../../shared/messages.ts';
 import { authorize, listOf } from '../../shared/mutation/authorize.ts';
 import type { ListedRule, MutationLists } from '../../shared/mutation/lists.ts';
 import { describeObject, refusalIn } from '../../shared/mutation/refusal.ts';
@@ -33,10 +33,20 @@ function nearMisses(rules: readonly ListedRule[], request: MutationRequest): str
   );
 }
 
-/** What a node in this state does with the request, by the function that its shim and webhook ask. */
-export function answerIn(state: NodeState, lists: MutationLists, request: MutationRequest): Answer {
-  const verdict = authorize(state, lists, request);
+/**
+ * What a node in this state does with the request, by the function that its shim and webhook ask.
+ * @param peer what the node knows of its peer; null where that is not asked
+ */
+export function answerIn(
+  state: NodeState,
+  lists: MutationLists,
+  request: MutationRequest,
+  peer: PeerView | null = null,
+): Answer {
+  const verdict = authorize(state, lists, request, peer);
   const what = `${request.verb.toUpperCase()} ${describeObject(request)} as ${request.user}`;
+  if (!verdict.allowed && verdict.electsOn !== undefined)
+    return { allowed: false, text: `no. ${state}: leader election is on ${verdict.electsOn}; ${what}` };
   if (!verdict.allowed) {
     const rules = lists[verdict.list];
     const lines = [`no. ${state}: none of the ${rules.length} rules of ${verdict.list} allows ${what}`];
@@ -55,7 +65,7 @@ export function answerNow(
   request: MutationRequest,
   nowMs: number,
 ): Answer {
-  const answer = answerIn(said.state, lists, request);
+  const answer = answerIn(said.state, lists, request, said.peer);
   if (answer.allowed || !isRestricted(said.state)) return answer;
   const sentence = refusalIn(said, request, listOf[said.state], nowMs);
   return { allowed: false, text: `${answer.text}\n  kubectl prints: ${sentence}` };

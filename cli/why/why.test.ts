@@ -168,24 +168,25 @@ test('in an unrestricted state, and for what stores nothing, no rule is needed',
   );
 });
 
+const said: StateMessage = {
+  v: 1,
+  node: 'node-b',
+  role: 'follower',
+  state: 'LeaderRX',
+  since: '2026-01-02T12:03:12Z',
+  reason: 'peer-down',
+  text: 'node-a unreachable since 12:03:11Z',
+  reason_since: '2026-01-02T12:03:11Z',
+  warnings: [],
+  epoch: 1,
+  revision: 1,
+  conflicts: 0,
+  peer: { node: 'node-a', state: 'Impaired', reason: null, heard: false, age_ms: null },
+  seq: 1,
+  ttl_ms: 3_000,
+};
+
 test('of the present state it says what kubectl would print', async () => {
-  const said: StateMessage = {
-    v: 1,
-    node: 'node-b',
-    role: 'follower',
-    state: 'LeaderRX',
-    since: '2026-01-02T12:03:12Z',
-    reason: 'peer-down',
-    text: 'node-a unreachable since 12:03:11Z',
-    reason_since: '2026-01-02T12:03:11Z',
-    warnings: [],
-    epoch: 1,
-    revision: 1,
-    conflicts: 0,
-    peer: { node: 'node-a', state: 'Impaired', reason: null, heard: false, age_ms: null },
-    seq: 1,
-    ttl_ms: 3_000,
-  };
   const { allowed, text } = answerNow(
     said,
     lists,
@@ -198,6 +199,24 @@ test('of the present state it says what kubectl would print', async () => {
     '  kubectl prints: LeaderRX: node-b is a restricted leader (node-a unreachable since 12:03:11Z, 42s); ' +
       'CREATE secrets in default is not on the approvedMutationList. Reads work. See: kubectl twonode status',
   );
+});
+
+test('a lease by which a leader is elected is for the peer to write while that is LeaderRX', async () => {
+  const peer = {
+    node: 'node-a',
+    state: 'LeaderRX',
+    reason: 'peer-impaired',
+    heard: true,
+    age_ms: 0,
+  } as const;
+  const lease = await asked('update', 'leases', { namespace: 'kube-system', name: 'kube-scheduler' });
+  const impaired = { ...said, state: 'Impaired', text: 'eth0: carrier lost' } as const;
+  const nowMs = Date.parse('2026-01-02T12:03:53Z');
+  assert.is(answerNow(impaired, lists, lease, nowMs).allowed, true);
+  assert.equal(answerNow({ ...impaired, peer }, lists, lease, nowMs).text.split('\n  '), [
+    'no. Impaired: leader election is on node-a; UPDATE leases.coordination.k8s.io kube-system/kube-scheduler as system:admin',
+    'kubectl prints: Impaired: node-b is read-only (eth0: carrier lost, 42s); UPDATE leases.coordination.k8s.io kube-system/kube-scheduler refused. Use node-a.',
+  ]);
 });
 
 test.run();

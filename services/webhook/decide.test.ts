@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { MutationRule } from '../../shared/config/schema.ts';
 import { systemClassValue } from '../../shared/mutation/priority-classes.ts';
 import { decide, toMutationRequest } from './decide.ts';
+import { respond } from './respond.ts';
 import { type AdmissionRequest, decodeReview } from './review.ts';
 import { reviewBody, stateMessage } from './testing/reviews.ts';
 
@@ -26,6 +27,33 @@ test('refuses what no rule allows, and allows the rest', () => {
   for (const state of ['Leader', 'Follower'] as const) {
     assert.is(decide(stateMessage({ state }), policy(), request()).kind, 'allowed');
   }
+});
+
+test('a lease by which a leader is elected is for the peer to write while that is LeaderRX', () => {
+  const lease = request({
+    resource: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+    name: 'kube-scheduler',
+    namespace: 'kube-system',
+  });
+  const lists = policy({ resources: ['leases'] }).lists.approvedMutationList;
+  const decided = (state: 'LeaderRX' | 'Leader') =>
+    decide(
+      stateMessage({
+        state: 'Impaired',
+        peer: { node: 'node-a', state, reason: null, heard: true, age_ms: 0 },
+      }),
+      { lists: { approvedMutationList: [], impairedMutationList: lists }, classValue: systemClassValue },
+      lease,
+    );
+  assert.is(decided('Leader').kind, 'allowed');
+  const refused = decided('LeaderRX');
+  assert.is(refused.kind, 'refused');
+  const { response } = respond('u', refused, Date.parse('2026-01-02T12:03:53Z'));
+  assert.is(
+    response.status?.message,
+    'Impaired: node-b is read-only (node-a unreachable since 12:03:11Z, 42s); ' +
+      'CREATE leases.coordination.k8s.io kube-system/kube-scheduler refused. Use node-a.',
+  );
 });
 
 test('without a fresh state the datastore decides', () => {

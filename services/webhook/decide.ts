@@ -31,7 +31,7 @@ export function decide(
 ): Decision {
   const asked = toMutationRequest(request, classValue);
   if (state === null || asked === null) return { kind: 'allowed', state, verdict: { allowed: true } };
-  const verdict = authorize(state.state, lists, asked);
+  const verdict = authorize(state.state, lists, asked, state.peer);
   if (verdict.allowed) return { kind: 'allowed', state, verdict };
   return { kind: 'refused', state, verdict, asked };
 }

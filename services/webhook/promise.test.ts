@@ -25,11 +25,12 @@ const objects = [
   { apiGroup: '', resource: 'namespaces', namespaced: false, subresources: ['finalize', 'status'] },
   { apiGroup: 'events.k8s.io', resource: 'events', namespaced: true, subresources: [] },
   { apiGroup: '', resource: 'services', namespaced: true, subresources: ['status'] },
+  { apiGroup: 'coordination.k8s.io', resource: 'leases', namespaced: true, subresources: [] },
   { apiGroup: 'example.com', resource: 'widgets', namespaced: true, subresources: ['status'] },
   { apiGroup: 'example.com', resource: 'planets', namespaced: false, subresources: [] },
 ];
-const namespaces = ['default', 'kube-system'];
-const names = ['a', 'b'];
+const namespaces = ['default', 'kube-system', 'kube-node-lease'];
+const names = ['a', 'b', 'apiserver-a'];
 const users = ['system:admin', 'alice'];
 const groups = ['system:masters', 'system:nodes'];
 const classes = ['low', 'high'];
@@ -129,15 +130,25 @@ function updateDeletes({ operation, object, oldObject }: AdmissionRequest): bool
   return grace == null || grace === 0;
 }
 
+/** Alone; and read-only beside a peer on which leaders are elected. */
+const states = [
+  stateMessage(),
+  stateMessage({
+    state: 'Impaired',
+    peer: { node: 'node-a', state: 'LeaderRX', reason: 'peer-impaired', heard: true, age_ms: 0 },
+  }),
+];
+
 const classValue = (name: string) => (name === 'high' ? 1_000_000 : 0);
 
 test('whatever request the webhook allows, the shim lets the write through', () => {
   let allowed = 0;
+  const rulesOf = fc.array(rule, { minLength: 1, maxLength: 5 });
   fc.assert(
-    fc.property(fc.array(rule, { minLength: 1, maxLength: 5 }), request, (rules, asked) => {
+    fc.property(fc.constantFrom(...states), rulesOf, request, (said, rules, asked) => {
       const list = rules.map((each) => ({ rule: each, builtIn: false, origin: 'test' }));
       const lists = { approvedMutationList: list, impairedMutationList: list };
-      const { kind } = decide(stateMessage(), { lists, classValue }, asked);
+      const { kind } = decide(said, { lists, classValue }, asked);
       if (kind === 'refused') return;
       allowed++;
       const { group, resource } = asked.resource;
@@ -146,7 +157,7 @@ test('whatever request the webhook allows, the shim lets the write through', () 
       const key = registryKey({ apiGroup: group, resource, namespace, name });
       const value = Buffer.from(JSON.stringify(asked.object ?? {}));
       for (const verb of verbsAtDatastore(asked)) {
-        const verdict = authorizeKey('LeaderRX', lists, { key, verb, value });
+        const verdict = authorizeKey(said.state, lists, { key, verb, value }, said.peer);
         assert.ok(verdict.allowed, `${verb} ${key}`);
       }
     }),

@@ -1,3 +1,4 @@
+import type { PeerView } from '../messages.ts';
 import { isRestricted, type NodeState } from '../node.ts';
 import { authorize, listOf, type Verdict } from './authorize.ts';
 import type { MutationLists } from './lists.ts';
@@ -21,7 +22,12 @@ const everything: Verdict = Object.freeze({ allowed: true });
  * Whether a node in `state` may write this key. Costs nothing in Leader and Follower. A DeleteRange over several keys is
  * judged for each of them by the caller.
  */
-export function authorizeKey(state: NodeState, lists: MutationLists, write: DatastoreWrite): Verdict {
+export function authorizeKey(
+  state: NodeState,
+  lists: MutationLists,
+  write: DatastoreWrite,
+  peer: PeerView | null = null,
+): Verdict {
   if (!isRestricted(state)) return everything;
   const request: MutationRequest = { verb: write.verb, ...parseKey(write.key) };
   const createsPod = write.verb === 'create' && request.resource === 'pods' && request.apiGroup === '';
@@ -29,7 +35,7 @@ export function authorizeKey(state: NodeState, lists: MutationLists, write: Data
     const value = typeof write.value === 'function' ? write.value() : write.value;
     if (value) Object.assign(request, podPriority(value));
   }
-  return authorize(state, lists, request);
+  return authorize(state, lists, request, peer);
 }
 
 /** LeaseGrant, LeaseKeepAlive and LeaseRevoke, as rules name them. */

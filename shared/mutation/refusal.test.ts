@@ -54,7 +54,7 @@ test('the webhook in Impaired names the peer only when it can be used', () => {
 test('the shim', () => {
   const key = '/registry/deployments/default/web';
   assert.is(
-    shimRefusal(restrictedLeader, key, 'approvedMutationList', since + 42_000),
+    shimRefusal(restrictedLeader, key, { list: 'approvedMutationList' }, since + 42_000),
     'twonode: LeaderRX: write to /registry/deployments/default/web refused: not on the approvedMutationList; node-a unreachable 42s',
   );
   assert.is(
@@ -63,8 +63,16 @@ test('the shim', () => {
   );
 });
 
+test('the shim, of a lease by which a leader is elected', () => {
+  const key = '/registry/leases/kube-system/kube-scheduler';
+  assert.is(
+    shimRefusal(impaired, key, { list: 'impairedMutationList', electsOn: 'node-a' }, since + 5_000),
+    'twonode: Impaired: write to /registry/leases/kube-system/kube-scheduler refused: leader election is on node-a; eth0: carrier lost 5s',
+  );
+});
+
 test("the shim's sentence is one line of ASCII whatever the key", () => {
-  const sentence = shimRefusal(restrictedLeader, 'a\nb\u0000ü', 'approvedMutationList', since);
+  const sentence = shimRefusal(restrictedLeader, 'a\nb\u0000ü', { list: 'approvedMutationList' }, since);
   assert.match(sentence, /^[\x20-\x7e]+$/);
 });
 

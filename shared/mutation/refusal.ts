@@ -1,6 +1,6 @@
 import type { StateMessage } from '../messages.ts';
 import { isRestricted, type RestrictedState } from '../node.ts';
-import type { ListName } from './authorize.ts';
+import type { ListName, Refused } from './authorize.ts';
 import type { MutationRequest } from './request.ts';
 
 /** Why a node is restricted, as its state message says it. */
@@ -59,18 +59,26 @@ function usablePeer({ peer }: StateMessage): string | null {
 }
 
 /** The shim's sentence: one line of ASCII, for it travels in a gRPC header. */
-export function shimRefusal(restriction: Restriction, key: string, list: ListName, nowMs: number): string {
-  return shimSentence(restriction, `write to ${key}`, list, nowMs);
+export function shimRefusal(
+  restriction: Restriction,
+  key: string,
+  { list, electsOn }: Omit<Refused, 'allowed'>,
+  nowMs: number,
+): string {
+  const why = electsOn === undefined ? notOn(list) : `leader election is on ${electsOn}`;
+  return shimSentence(restriction, `write to ${key}`, why, nowMs);
 }
 
 /** The shim's sentence for LeaseGrant, LeaseKeepAlive and LeaseRevoke. */
 export function shimLeaseRefusal(restriction: Restriction, list: ListName, nowMs: number): string {
-  return shimSentence(restriction, 'lease call', list, nowMs);
+  return shimSentence(restriction, 'lease call', notOn(list), nowMs);
 }
 
-function shimSentence({ state, text, sinceMs }: Restriction, what: string, list: ListName, nowMs: number) {
-  const why = `${text.replace(/ since \d\d:\d\d:\d\dZ$/, '')} ${age(nowMs - sinceMs)}`;
-  const sentence = `twonode: ${state}: ${what} refused: not on the ${list}; ${why}`;
+const notOn = (list: ListName) => `not on the ${list}`;
+
+function shimSentence({ state, text, sinceMs }: Restriction, what: string, why: string, nowMs: number) {
+  const restricted = `${text.replace(/ since \d\d:\d\d:\d\dZ$/, '')} ${age(nowMs - sinceMs)}`;
+  const sentence = `twonode: ${state}: ${what} refused: ${why}; ${restricted}`;
   return sentence.replace(/[^\x20-\x7e]/g, '?');
 }
 

@@ -25,7 +25,7 @@ export interface JudgedWrite {
 /**
  * Refuses a write that the state does not allow (invariant I3). Unrestricted states cost nothing.
  * @param state the state whose list is asked: a forwarded write may be judged by its sender's
- * @param current what the refusal tells: since when, and why
+ * @param current what the refusal tells: since when, and why; and what is known of the peer
  * @throws EtcdError PERMISSION_DENIED with the sentence
  */
 export function enforce(
@@ -47,9 +47,9 @@ export function enforce(
     if (!allowed) throw permissionDenied(shimLeaseRefusal(restriction, listOf[state], Date.now()));
   }
   for (const { key, verb, value } of mutationsOf(method, request, store)) {
-    const { allowed } = authorizeKey(state, lists, { key, verb, value });
-    onJudged(state, parseKey(key), allowed);
-    if (!allowed) throw permissionDenied(shimRefusal(restriction, key, listOf[state], Date.now()));
+    const verdict = authorizeKey(state, lists, { key, verb, value }, current.peer);
+    onJudged(state, parseKey(key), verdict.allowed);
+    if (!verdict.allowed) throw permissionDenied(shimRefusal(restriction, key, verdict, Date.now()));
   }
 }
 
