@@ -9,8 +9,8 @@ import { addresses, type NodeName, nodeNames } from './network.ts';
 import { recordsPrefix, type Site } from './site.ts';
 import { withSite } from './with-site.ts';
 
-// What the second copy costs: writes with `ack: both` beside a real two-member etcd on the same two nodes and the same link, and
-// how far the follower is behind meanwhile.
+// What the second copy costs: writes with `ack: both` and `ack: local` beside a real two-member etcd on the same two nodes and the same
+// link, and how far the follower is behind meanwhile.
 
 const run = promisify(execFile);
 const tools = fileURLToPath(new URL('../../../tools/etcd', import.meta.url));
@@ -29,12 +29,11 @@ interface Result {
 
 /** Prints both tables. */
 export async function runFigures(keepLogs: boolean): Promise<void> {
+  const local = await withSite({ ack: 'local', keepLogs }, async (site) =>
+    measure(site, 'node-a', await buildLoad(site)),
+  );
   await withSite({ keepLogs }, async (site) => {
-    const load = join(site.folder, 'load');
-    await run('go', ['build', '-o', load, './load'], {
-      cwd: tools,
-      env: { ...process.env, CGO_ENABLED: '0' },
-    });
+    const load = await buildLoad(site);
     const idle = await lag(site);
     const [loaded, twonode] = await Promise.all([lag(site), measure(site, 'node-a', load)]);
     console.log('| lag of the mirror | p50 ms | p99 ms | max ms |\n|---|---|---|---|');
@@ -46,8 +45,16 @@ export async function runFigures(keepLogs: boolean): Promise<void> {
       '\n| | create/s, 100 callers | p50 ms | p99 ms | one caller, p50 ms | p99 ms |\n|---|---|---|---|---|---|',
     );
     printWrites('twonode, ack: both', twonode);
+    printWrites('twonode, ack: local', local);
     printWrites('etcd, two members', etcd);
   });
+}
+
+/** @returns path of the program that writes */
+async function buildLoad(site: Site): Promise<string> {
+  const load = join(site.folder, 'load');
+  await run('go', ['build', '-o', load, './load'], { cwd: tools, env: { ...process.env, CGO_ENABLED: '0' } });
+  return load;
 }
 
 function printLag(what: string, sorted: number[]): void {

@@ -30,6 +30,13 @@ const upLimitMs = 120_000;
 const pollMs = 50;
 const configName = 'twonode.yaml';
 
+/** What differs from the usual site. */
+export interface SiteOptions {
+  /** Settings by probe. */
+  probes?: Record<string, object>;
+  ack?: 'both' | 'local';
+}
+
 /** A whole site: network, two machines with all that runs on them, and a client beside each. */
 export class Site {
   readonly network: Network;
@@ -49,16 +56,13 @@ export class Site {
     this.#closers = closers;
   }
 
-  /**
-   * Builds a site; nothing runs yet.
-   * @param probes settings that differ from the usual ones, by probe
-   */
-  static async build(probes: Record<string, object> = {}): Promise<Site> {
+  /** Builds a site; nothing runs yet. */
+  static async build(options: SiteOptions = {}): Promise<Site> {
     const apiserver = await findBinary('kube-apiserver');
     await findBinary('nats-server');
     const folder = mkdtempSync(join(tmpdir(), 'twonode-site-'));
     const configFile = join(folder, configName);
-    writeFileSync(configFile, stringify(configuration(folder, probes)));
+    writeFileSync(configFile, stringify(configuration(folder, options)));
     const config = loadConfiguration(configFile);
     ensureClusterKey(nodePaths(config, 'node-a').clusterKey);
     markNewCluster(config, 'node-a');
@@ -173,7 +177,7 @@ async function until(
   }
 }
 
-function configuration(folder: string, probes: Record<string, object>): object {
+function configuration(folder: string, { probes = {}, ack = 'both' }: SiteOptions): object {
   return {
     apiVersion: 'twonode.dev/v1alpha1',
     kind: 'TwoNodeConfiguration',
@@ -193,7 +197,7 @@ function configuration(folder: string, probes: Record<string, object>): object {
         { name: 'wan', address: wanAddress },
       ],
     },
-    datastore: { quotaBackendBytes: 64 * 1024 * 1024 },
+    datastore: { ack, quotaBackendBytes: 64 * 1024 * 1024 },
     approvedMutationList: [
       { apiGroups: [recordsGroup], resources: ['records'] },
       { apiGroups: [counters.group], resources: [counters.plural] },

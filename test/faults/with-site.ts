@@ -1,4 +1,4 @@
-import { Site } from './site.ts';
+import { Site, type SiteOptions } from './site.ts';
 
 /** The sites in use, to be removed also when somebody interrupts the run. */
 const open = new Set<Site>();
@@ -11,14 +11,13 @@ async function interrupted(): Promise<void> {
 
 /**
  * Starts a site, uses it, and removes it, also when the use fails or somebody interrupts it.
- * @param options.probes see {@link Site.build}
  * @param options.keepLogs leaves the folder of the site and says where it is
  */
 export async function withSite<T>(
-  options: { probes?: Record<string, object>; keepLogs: boolean },
+  options: SiteOptions & { keepLogs: boolean },
   use: (site: Site) => Promise<T>,
 ): Promise<T> {
-  const site = await Site.build(options.probes);
+  const site = await Site.build(options);
   if (open.size === 0) for (const signal of signals) process.once(signal, interrupted);
   open.add(site);
   try {
