@@ -181,8 +181,7 @@ class TimedWatch {
 async function perform(request: ClientRequest): Promise<unknown> {
   switch (request.call) {
     case 'put':
-      await withClient((client) => client.put(request));
-      return null;
+      return (await withClient((client) => client.put(request))).header?.revision;
     case 'until-served':
       await untilServed();
       return null;

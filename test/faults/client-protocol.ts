@@ -6,6 +6,7 @@ export const passwordVariable = 'TWONODE_SERVICES_PASSWORD';
 
 /** What a test asks of the client in a node's namespace (`client-main.ts`), over the IPC channel of the process. */
 export type ClientRequest =
+  /** Answers the revision. */
   | { call: 'put'; key: string; value: string }
   /** Resolves when the node's etcd port takes connections. */
   | { call: 'until-served' }

@@ -148,6 +148,14 @@ export class Network {
     this.ip(node, 'link', 'del', vnic);
   }
 
+  disableVnic(node: NodeName): void {
+    this.ip(node, 'link', 'set', vnic, 'down');
+  }
+
+  enableVnic(node: NodeName): void {
+    this.ip(node, 'link', 'set', vnic, 'up');
+  }
+
   /** Process ids of all that runs in a namespace, by the command line that they match. */
   processes(place: Place, wanted: (commandLine: string) => boolean): number[] {
     const pids = run('ip', 'netns', 'pids', this.namespace(place)).split('\n').filter(Boolean).map(Number);

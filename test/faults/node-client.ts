@@ -74,8 +74,9 @@ export class NodeClient {
     return this.#changes.filter(({ atMs }) => atMs >= ms);
   }
 
-  async put(key: string, value: string): Promise<void> {
-    await this.#ask({ call: 'put', key, value });
+  /** @returns the revision */
+  async put(key: string, value: string): Promise<number> {
+    return (await this.#ask({ call: 'put', key, value })) as number;
   }
 
   /** Resolves when the node's etcd port takes connections. */

@@ -14,7 +14,27 @@ export interface Row {
   heal: (site: Site) => unknown;
   states: ExpectedStates;
   warning?: ExpectedWarning;
+  /** How soon each node must have its state, or show its warning, in milliseconds. */
+  withinMs?: number | Record<NodeName, number>;
+  /** Where the write goes that a restricted follower takes. */
+  followerWrites?: 'log' | 'overlay';
 }
+
+/** How soon what decides is found, in milliseconds: what the checks take by docs/probes.md, and time for a busy machine. */
+const limits = {
+  /** The kernel tells it. */
+  pushed: 1_000,
+  /** 0.8 s of silence of the peer. */
+  silence: 2_000,
+  /** The same of a node that is off; its peer tells its state once a second. */
+  off: 3_000,
+  /** Three failures, one second each: CNI and API. */
+  three: 6_000,
+  /** Four failures, one second each, and a timeout: north-south. */
+  northSouth: 10_000,
+  /** A look every 5 s. */
+  slow: 12_000,
+};
 
 /** Rows that share one site's configuration. */
 export interface Chapter {
@@ -31,23 +51,36 @@ const states = (leader: ExpectedStates['node-a'], follower: ExpectedStates['node
 const incidentOverMs = 6_000;
 const beforeLimitMs = 20_000;
 
-/** Something that fails on one node, whichever: the leader is Impaired and its follower leads restricted, or the reverse. */
-function localFailure(
-  name: string,
-  condition: string,
-  make: (site: Site, node: NodeName) => unknown,
-  heal: (site: Site, node: NodeName) => unknown,
-): Row[] {
-  const row = (node: NodeName, role: string, expected: ExpectedStates): Row => ({
+/** Something that fails on one node, whichever. */
+interface LocalFailure {
+  name: string;
+  condition: string;
+  make: (site: Site, node: NodeName) => unknown;
+  heal: (site: Site, node: NodeName) => unknown;
+  /** How soon the node itself must be Impaired. */
+  withinMs: number;
+  /** How soon its follower must lead; default: as soon. */
+  peerWithinMs?: number;
+  followerWrites: 'log' | 'overlay';
+}
+
+/** The leader is Impaired and its follower leads restricted, or the reverse. */
+function localFailure({ name, condition, make, heal, ...expected }: LocalFailure): Row[] {
+  const { withinMs, peerWithinMs = withinMs, followerWrites } = expected;
+  const row = (node: NodeName, role: string) => ({
     name: `${name}-${role}`,
     condition: `${condition}, ${role}`,
-    make: (site) => make(site, node),
-    heal: (site) => heal(site, node),
-    states: expected,
+    make: (site: Site) => make(site, node),
+    heal: (site: Site) => heal(site, node),
   });
   return [
-    row('node-a', 'leader', states('Impaired', 'LeaderRX')),
-    row('node-b', 'follower', states('Leader', 'Impaired')),
+    {
+      ...row('node-a', 'leader'),
+      states: states('Impaired', 'LeaderRX'),
+      withinMs: { 'node-a': withinMs, 'node-b': peerWithinMs },
+      followerWrites,
+    },
+    { ...row('node-b', 'follower'), states: states('Leader', 'Impaired'), withinMs },
   ];
 }
 
@@ -58,6 +91,8 @@ function nodeFailure(node: NodeName, role: string, expected: ExpectedStates): Ro
     make: ({ machines }) => machines[node].powerOff(),
     heal: (site) => site.powerOn(node),
     states: expected,
+    withinMs: { 'node-a': limits.silence, 'node-b': limits.silence, [node]: limits.off },
+    followerWrites: 'overlay',
   };
 }
 
@@ -72,6 +107,7 @@ function northSouthAlone(node: NodeName, role: string): Row {
     heal: ({ network }) => network.loseNothing(node),
     states: states('Leader', 'Follower'),
     warning: { node, text: 'nothing north-south answers' },
+    withinMs: limits.northSouth,
   };
 }
 
@@ -92,6 +128,7 @@ function warningOnly(
       heal: ({ machines }) => heal(machines[node]),
       states: states('Leader', 'Follower'),
       warning: { node, text },
+      withinMs: limits.slow,
     };
   });
 }
@@ -110,6 +147,8 @@ const joint: Row = {
   make: ({ network }) => network.stopSwitch(),
   heal: ({ network }) => network.startSwitch(),
   states: states('LeaderRX', 'LeaderRX'),
+  withinMs: { 'node-a': limits.northSouth, 'node-b': limits.silence },
+  followerWrites: 'overlay',
 };
 
 const eastWestAlone: Row = {
@@ -118,6 +157,8 @@ const eastWestAlone: Row = {
   make: ({ network }) => network.separate(true),
   heal: ({ network }) => network.separate(false),
   states: states('Leader', 'LeaderRX'),
+  withinMs: limits.silence,
+  followerWrites: 'overlay',
 };
 
 const northSouthBoth: Row = {
@@ -127,6 +168,7 @@ const northSouthBoth: Row = {
   heal: ({ network }) => network.plugBackIn('gateway'),
   states: states('Leader', 'Follower'),
   warning: { node: 'node-b', text: 'nothing north-south answers' },
+  withinMs: limits.northSouth,
 };
 
 /** Makes another row's condition, waits for its states, and until the incident is over. */
@@ -146,6 +188,8 @@ function uplinkDead(node: NodeName, role: string, expected: ExpectedStates): Row
     make: ({ network }) => network.killUplink(node),
     heal: ({ network }) => network.reviveUplink(node),
     states: expected,
+    withinMs: { 'node-a': limits.northSouth, 'node-b': limits.silence },
+    followerWrites: 'overlay',
   };
 }
 
@@ -164,6 +208,7 @@ const furtherFailures: Row[] = [
       machines['node-b'].startApiserver();
     },
     states: states('Impaired', 'Impaired'),
+    withinMs: limits.three,
   },
   {
     name: 'further-north-south',
@@ -175,6 +220,7 @@ const furtherFailures: Row[] = [
       await site.powerOn('node-a');
     },
     states: states('off', 'Impaired'),
+    withinMs: limits.northSouth,
   },
   {
     name: 'further-carrier',
@@ -186,6 +232,7 @@ const furtherFailures: Row[] = [
       network.separate(false);
     },
     states: states('Leader', 'Impaired'),
+    withinMs: limits.pushed,
   },
 ];
 
@@ -194,36 +241,56 @@ const usual: Chapter = {
   rows: [
     nothingFails,
     joint,
-    ...localFailure(
-      'physical',
-      'physical network failure (carrier lost)',
-      ({ network }, node) => network.unplug(node),
-      ({ network }, node) => network.plugBackIn(node),
-    ),
-    ...localFailure(
-      'nic',
-      'NIC failure (administratively down)',
-      ({ network }, node) => network.disableNic(node),
-      ({ network }, node) => network.enableNic(node),
-    ),
-    ...localFailure(
-      'vnic',
-      'vNIC failure (deleted)',
-      ({ network }, node) => network.removeVnic(node),
-      ({ network }, node) => network.addVnic(node),
-    ),
-    ...localFailure(
-      'cni',
-      'CNI failure (configuration gone)',
-      ({ machines }, node) => machines[node].removeCni(),
-      ({ machines }, node) => machines[node].restoreCni(),
-    ),
-    ...localFailure(
-      'api',
-      'API failure (kube-apiserver killed)',
-      ({ machines }, node) => machines[node].stopApiserver(),
-      ({ machines }, node) => machines[node].startApiserver(),
-    ),
+    ...localFailure({
+      name: 'physical',
+      condition: 'physical network failure (carrier lost)',
+      make: ({ network }, node) => network.unplug(node),
+      heal: ({ network }, node) => network.plugBackIn(node),
+      withinMs: limits.pushed,
+      peerWithinMs: limits.silence,
+      followerWrites: 'overlay',
+    }),
+    ...localFailure({
+      name: 'nic',
+      condition: 'NIC failure (administratively down)',
+      make: ({ network }, node) => network.disableNic(node),
+      heal: ({ network }, node) => network.enableNic(node),
+      withinMs: limits.pushed,
+      peerWithinMs: limits.silence,
+      followerWrites: 'overlay',
+    }),
+    ...localFailure({
+      name: 'vnic',
+      condition: 'vNIC failure (deleted)',
+      make: ({ network }, node) => network.removeVnic(node),
+      heal: ({ network }, node) => network.addVnic(node),
+      withinMs: limits.pushed,
+      followerWrites: 'log',
+    }),
+    ...localFailure({
+      name: 'vnic-down',
+      condition: 'vNIC failure (administratively down)',
+      make: ({ network }, node) => network.disableVnic(node),
+      heal: ({ network }, node) => network.enableVnic(node),
+      withinMs: limits.pushed,
+      followerWrites: 'log',
+    }),
+    ...localFailure({
+      name: 'cni',
+      condition: 'CNI failure (configuration gone)',
+      make: ({ machines }, node) => machines[node].removeCni(),
+      heal: ({ machines }, node) => machines[node].restoreCni(),
+      withinMs: limits.three,
+      followerWrites: 'log',
+    }),
+    ...localFailure({
+      name: 'api',
+      condition: 'API failure (kube-apiserver killed)',
+      make: ({ machines }, node) => machines[node].stopApiserver(),
+      heal: ({ machines }, node) => machines[node].startApiserver(),
+      withinMs: limits.three,
+      followerWrites: 'log',
+    }),
     leaderOff,
     nodeFailure('node-b', 'follower', states('Leader', 'off')),
     ...furtherFailures,
@@ -254,18 +321,23 @@ const usual: Chapter = {
       (machine) => machine.fillStore(0.9),
       (machine) => machine.emptyStore(),
     ),
-    ...localFailure(
-      'storage-full',
-      'storage full',
-      ({ machines }, node) => machines[node].fillStore(0.98),
-      ({ machines }, node) => machines[node].emptyStore(),
-    ),
-    ...localFailure(
-      'storage-none',
-      'not one byte of storage left',
-      ({ machines }, node) => machines[node].fillStoreToTheEnd(),
-      ({ machines }, node) => machines[node].emptyStore(),
-    ),
+    ...localFailure({
+      name: 'storage-full',
+      condition: 'storage full',
+      make: ({ machines }, node) => machines[node].fillStore(0.98),
+      heal: ({ machines }, node) => machines[node].emptyStore(),
+      withinMs: limits.slow,
+      // There is still room for it.
+      followerWrites: 'log',
+    }),
+    ...localFailure({
+      name: 'storage-none',
+      condition: 'not one byte of storage left',
+      make: ({ machines }, node) => machines[node].fillStoreToTheEnd(),
+      heal: ({ machines }, node) => machines[node].emptyStore(),
+      withinMs: limits.slow,
+      followerWrites: 'overlay',
+    }),
   ],
 };
 
@@ -285,6 +357,8 @@ const carrierLossIsJoint: Chapter = {
         network.plugBackIn('node-b');
       },
       states: states('LeaderRX', 'LeaderRX'),
+      withinMs: limits.silence,
+      followerWrites: 'overlay',
     },
   ],
 };
@@ -293,12 +367,14 @@ const carrierLossIsJoint: Chapter = {
 const otherSeverities: Chapter = {
   probes: { memory: { severity: 'fatal' }, cni: { severity: 'warning' } },
   rows: [
-    ...localFailure(
-      'memory-fatal',
-      'memory pressure, with severity fatal',
-      ({ machines }, node) => machines[node].kernel.setAvailableMemory(2),
-      ({ machines }, node) => machines[node].kernel.setAvailableMemory(80),
-    ),
+    ...localFailure({
+      name: 'memory-fatal',
+      condition: 'memory pressure, with severity fatal',
+      make: ({ machines }, node) => machines[node].kernel.setAvailableMemory(2),
+      heal: ({ machines }, node) => machines[node].kernel.setAvailableMemory(80),
+      withinMs: limits.slow,
+      followerWrites: 'log',
+    }),
     ...warningOnly(
       'cni-warning',
       'CNI failure (configuration gone), with severity warning',

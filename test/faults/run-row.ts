@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NodeState } from '../../shared/node.ts';
+import { inOddBand } from '../../services/shim/store/revision-band.ts';
+import { detours, lateNodes, type Passed } from './judge-states.ts';
 import { type NodeName, nodeNames } from './network.ts';
 import type { StateChange } from './node-client.ts';
 import type { Row } from './rows.ts';
@@ -18,13 +19,15 @@ export interface RowResult {
   name: string;
   condition: string;
   /** The states that each node went through from the fault on, until it was healed. */
-  passed: Record<NodeName, NodeState[]>;
+  passed: Passed;
   /** From the fault until the last node had its state; where none changes, until the warning or the loss is told. In milliseconds. */
   toStateMs: number;
   /** From the healing until both were well, in milliseconds. */
   toHealMs: number;
   /** What is wrong; empty: nothing. */
   problems: string[];
+  /** What took longer than the row allows. */
+  late: string[];
 }
 
 type Written = Map<string, string>;
@@ -38,6 +41,7 @@ export async function runRow(site: Site, row: Row): Promise<RowResult> {
     toStateMs: 0,
     toHealMs: 0,
     problems: [],
+    late: [],
   };
   const attempt = async (step: () => Promise<void>) => {
     try {
@@ -47,18 +51,22 @@ export async function runRow(site: Site, row: Row): Promise<RowResult> {
     }
   };
   const written: Written = new Map();
+  // What the row before has left is not this one's.
+  await attempt(() => site.untilWell(healLimitMs));
   await attempt(() => writeBefore(site, row, written));
   await attempt(async () => row.before?.(site));
   const faultMs = Date.now();
   await attempt(async () => {
     await row.make(site);
     await site.untilStates(row.states, stateLimitMs, row.warning);
-    result.toStateMs = lastChangeMs(site, faultMs) ?? Date.now() - faultMs;
+    const reachedMs = Date.now() - faultMs;
+    result.toStateMs = lastChangeMs(site, faultMs) ?? reachedMs;
+    result.late = lateNodes(row, passedStates(site, faultMs), reachedMs);
     await delay(Math.max(holdMs, faultMs + watchMs - Date.now()));
     if (!site.areInStates(row.states)) throw new Error(`did not stay so: ${site.describe()}`);
   });
-  for (const node of nodeNames)
-    result.passed[node] = changesOf(site, node, faultMs).map(({ state }) => state);
+  result.passed = passedStates(site, faultMs);
+  result.problems.push(...detours(row, result.passed));
   await attempt(() => writeDuring(site, row, written));
   await attempt(async () => {
     const healMs = Date.now();
@@ -74,6 +82,12 @@ function changesOf(site: Site, node: NodeName, sinceMs: number): StateChange[] {
   return site.machines[node].client.changesSince(sinceMs);
 }
 
+function passedStates(site: Site, faultMs: number): Passed {
+  const of = (node: NodeName) =>
+    changesOf(site, node, faultMs).map(({ state, atMs }) => ({ state, afterMs: atMs - faultMs }));
+  return { 'node-a': of('node-a'), 'node-b': of('node-b') };
+}
+
 /** From the fault to the last change of a state; null when none has changed. */
 function lastChangeMs(site: Site, faultMs: number): number | null {
   const times = nodeNames.flatMap((node) => changesOf(site, node, faultMs).map(({ atMs }) => atMs - faultMs));
@@ -87,14 +101,14 @@ async function writeBefore(site: Site, row: Row, written: Written): Promise<void
   }
 }
 
-/** A node that leads, restricted or not, takes a write on the list; an Impaired one refuses it. */
+/** A node that leads, restricted or not, takes a write on the list, and where it should; an Impaired one refuses it. */
 async function writeDuring(site: Site, row: Row, written: Written): Promise<void> {
   for (const node of nodeNames) {
     const expected = row.states[node];
     if (expected === 'off') continue;
-    const refusal = await write(site, node, `${row.name}/${node}-during`, written).then(
-      () => null,
-      (error: Error) => error.message,
+    const { revision, refusal } = await write(site, node, `${row.name}/${node}-during`, written).then(
+      (revision) => ({ revision, refusal: null }),
+      (error: Error) => ({ revision: 0, refusal: error.message }),
     );
     if (expected === 'Impaired') {
       if (!refusal?.includes('PERMISSION_DENIED')) {
@@ -102,15 +116,20 @@ async function writeDuring(site: Site, row: Row, written: Written): Promise<void
       }
     } else if (refusal !== null) {
       throw new Error(`${node} is ${expected} and refused a write: ${refusal}`);
+    } else if (expected === 'LeaderRX' && node === 'node-b') {
+      const place = inOddBand(revision) ? 'overlay' : 'log';
+      if (place !== row.followerWrites) throw new Error(`the write of ${node} went into the ${place}`);
     }
   }
 }
 
-async function write(site: Site, node: NodeName, name: string, written: Written): Promise<void> {
+/** @returns the revision */
+async function write(site: Site, node: NodeName, name: string, written: Written): Promise<number> {
   const key = `${recordsPrefix}${name}`;
   const value = `written through ${node}`;
-  await site.machines[node].client.put(key, value);
+  const revision = await site.machines[node].client.put(key, value);
   written.set(key, value);
+  return revision;
 }
 
 /** All that was acknowledged is on both nodes, and both have the same keys, values and revisions. */

@@ -1,3 +1,4 @@
+import type { NodeName } from './network.ts';
 import { type Chapter, chapters } from './rows.ts';
 import { type RowResult, runRow } from './run-row.ts';
 import { withSite } from './with-site.ts';
@@ -11,7 +12,7 @@ export const rowNames = chapters.flatMap(({ rows }) => rows.map(({ name }) => na
  * @returns how many do not hold
  */
 export async function runTable(wanted: string[], keepLogs: boolean): Promise<number> {
-  console.log('| condition | leader | follower | ms to the state | ms to heal | |');
+  console.log('| condition | leader, at ms | follower, at ms | ms to the state | ms to heal | |');
   console.log('|---|---|---|---|---|---|');
   let wrong = 0;
   for (const chapter of chapters) wrong += await runChapter(chapter, wanted, keepLogs);
@@ -26,15 +27,18 @@ async function runChapter({ probes, rows }: Chapter, wanted: string[], keepLogs:
     for (const row of chosen) {
       const result = await runRow(site, row);
       console.log(line(result));
-      for (const problem of result.problems) console.log(`    ${problem}`);
-      if (result.problems.length > 0) wrong++;
+      const wrongs = [...result.problems, ...result.late];
+      for (const each of wrongs) console.log(`    ${each}`);
+      if (wrongs.length > 0) wrong++;
     }
     return wrong;
   });
 }
 
-function line({ condition, passed, toStateMs, toHealMs, problems }: RowResult): string {
-  const path = (node: 'node-a' | 'node-b') => passed[node].join(' > ') || 'unchanged';
+function line({ condition, passed, toStateMs, toHealMs, problems, late }: RowResult): string {
+  const path = (node: NodeName) =>
+    passed[node].map(({ state, afterMs }) => `${state} ${afterMs}`).join(' > ') || 'unchanged';
   const columns = [condition, path('node-a'), path('node-b'), toStateMs, toHealMs];
-  return `| ${columns.join(' | ')} | ${problems.length === 0 ? 'ok' : 'WRONG'} |`;
+  const verdict = problems.length > 0 ? 'WRONG' : late.length > 0 ? 'LATE' : 'ok';
+  return `| ${columns.join(' | ')} | ${verdict} |`;
 }
