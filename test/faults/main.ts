@@ -43,7 +43,7 @@ async function run(what = 'table', argument = '', second = '', third = ''): Prom
     case 'load':
       return runLoad(argument, values.keep);
     case 'cuts':
-      await runCuts(
+      return runCuts(
         {
           count: number('N', argument, 50),
           restSeconds: number('SECONDS', second, 3),
@@ -51,7 +51,6 @@ async function run(what = 'table', argument = '', second = '', third = ''): Prom
         },
         values.keep,
       );
-      return 0;
     case 'alarms':
       return runFalseAlarms(number('MIN', argument, 10), number('PERCENT', second, 30), values.keep);
     case 'mirror':
