@@ -27,6 +27,8 @@ export function nodePaths(config: TwoNodeConfiguration, node: string) {
     leaveMark: join(root, 'leave'),
     /** The one-use mark of `twonode promote`: this leader takes over a log whose leader is gone for good. */
     promoteMark: join(root, 'promote'),
+    /** The mark of a leader which lacks records of the log, and has not got all of them back from its peer yet. */
+    restoreMark: join(root, 'restore'),
     /** What the prober must remember: which checks were ever healthy on this installation. */
     proberFile: join(root, 'prober.json'),
     /** CA, certificate and static manifest of the admission webhook. */

@@ -50,4 +50,6 @@ export const subjects = {
   logRecords: 'log.records',
   /** Where a follower's shim publishes what it writes alone. It must never cross the leaf. */
   overlayRecords: 'overlay.records',
+  /** Where a leader's shim publishes records that it keeps while its log is made anew. It must never cross the leaf. */
+  keptRecords: 'kept.records',
 } as const;

@@ -14,8 +14,8 @@ export interface RestoreTarget {
   /** JetStream domain of the node. */
   domain: string;
   quotaBytes: number;
-  /** File that names a place in the log that was there before. */
-  verifiedPoint?: string;
+  /** Files that tell of the log that was there before. */
+  outdated: readonly string[];
 }
 
 /**
@@ -26,7 +26,7 @@ export interface RestoreTarget {
  */
 export async function restoreStore(
   file: string,
-  { folder, domain, quotaBytes, verifiedPoint }: RestoreTarget,
+  { folder, domain, quotaBytes, outdated }: RestoreTarget,
   logger: Logger,
 ): Promise<{ keys: number; revision: number }> {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
@@ -41,7 +41,7 @@ export async function restoreStore(
     const revision = await restoreLog(options);
     // The node writes its own.
     for (const name of ['nats-server.conf', 'nats.log']) rmSync(join(building, name), { force: true });
-    if (verifiedPoint !== undefined) rmSync(verifiedPoint, { force: true });
+    for (const file of outdated) rmSync(file, { force: true });
     renameSync(building, folder);
     return { keys: snapshot.store.size.keys, revision };
   } catch (error) {

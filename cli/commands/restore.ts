@@ -36,7 +36,7 @@ function targetOf({ config: file, node, dataDir }: RestoreFlags): RestoreTarget 
       folder: join(resolve(dataDir), 'nats'),
       domain: singleNode,
       quotaBytes: quotaDefaultBytes,
-      verifiedPoint: etcdShimFile(dataDir),
+      outdated: [etcdShimFile(dataDir)],
     };
   }
   if (node === undefined) throw new UserError('which store? give --node NAME, or --data-dir FOLDER');
@@ -51,5 +51,6 @@ function nodeTarget(flags: NodeFlags): RestoreTarget {
   }
   const paths = nodePaths(config, self.name);
   const { quotaBackendBytes: quotaBytes } = config.datastore;
-  return { folder: paths.nats, domain: self.name, quotaBytes, verifiedPoint: paths.shimFile };
+  const outdated = [paths.shimFile, paths.restoreMark];
+  return { folder: paths.nats, domain: self.name, quotaBytes, outdated };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TwoNodeConfiguration } from '../../shared/config/schema.ts';
 import { UserError } from '../../shared/lifecycle.ts';
@@ -26,6 +26,7 @@ export function markNewCluster(config: TwoNodeConfiguration, node: string): void
     );
   }
   mkdirSync(dirname(paths.initMark), { recursive: true, mode: 0o700 });
+  rmSync(paths.restoreMark, { force: true });
   writeFileSync(paths.initMark, `${new Date().toISOString()}\n`, { mode: 0o600 });
 }
 

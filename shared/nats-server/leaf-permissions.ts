@@ -9,8 +9,8 @@ export interface LeafPermissions {
 }
 
 /**
- * The least that twonode and a mirror in either direction need. Everything else stays at home: `log.records`, `overlay.records`
- * and the JetStream API of the other node, so no client of one node can write into a stream of the other.
+ * The least that twonode and a mirror in either direction need. Everything else stays at home: `log.records`, `overlay.records`,
+ * `kept.records` and the JetStream API of the other node, so no client of one node can write into a stream of the other.
  *
  * - `twonode.>` health, state, requests and the private inboxes of the services
  * - `$SRV.>`, `_INBOX.>` NATS micro, and answers to people's tools

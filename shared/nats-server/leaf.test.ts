@@ -63,7 +63,7 @@ test('twonode.> crosses both ways', async ({ a, b }) => {
   assert.is(await atA.message, 'from b');
 });
 
-for (const subject of ['log.records', 'overlay.records']) {
+for (const subject of ['log.records', 'overlay.records', 'kept.records']) {
   test(`${subject} crosses neither way`, async ({ a, b }) => {
     for (const [from, to] of [
       [a, b],

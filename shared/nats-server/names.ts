@@ -22,6 +22,9 @@ export function overlayStream(n: number): string {
   return `TWONODE_OVERLAY_${n}`;
 }
 
+/** Stream with the records that only this node holds, while its log is made anew: each at the place that it has in the log. */
+export const keptStream = 'TWONODE_KEPT';
+
 /** The durable push consumer, on the stream of origin, which feeds the mirror on node `to`. */
 export function mirrorConsumer(to: string): string {
   return `mirror_${to}`;

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -6,6 +6,8 @@ import * as assert from 'uvu/assert';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
 import { bandSize } from '../../services/shim/store/revision-band.ts';
+import { nodePaths } from '../../shared/paths.ts';
+import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
 import { type NodeFolders, type NodePair, startNodePair } from './node-pair.ts';
 import { serveEtcd } from './serve-etcd.ts';
@@ -215,6 +217,144 @@ test('a restore that is killed at any step goes on where it stopped', async ({ p
   }
   assert.equal(await assertEqual(pair), before);
 });
+
+/** Does something when the leader asks its follower for records of the log for the third time: its restore is under way then. */
+async function amidRestore({ servers }: NodePair, act: () => void | Promise<void>): Promise<void> {
+  const connection = await servers.connect('node-a', 'services');
+  const asked = connection.subscribe(subjects.rpc('node-b', 'log'), { max: 3 });
+  await connection.flush();
+  let count = 0;
+  for await (const _ of asked) if (++count === 3) await act();
+  await connection.close();
+}
+
+/** A leader that holds acknowledged records which its follower lacks, and whose file is damaged behind them. @returns their keys */
+async function keepAlone(pair: NodePair): Promise<string[]> {
+  const { leader, link } = pair;
+  await write(pair, '/before', 600);
+  await assertEqual(pair);
+  link.set(true);
+  await pair.follower.isAlone();
+  await write(pair, '/alone', 200);
+  await pair.changeStore('node-a', (folders) => {
+    const file = recordsFile(folders);
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.fill(7, bytes.length - 400, bytes.length - 300));
+    forgetBoot(folders);
+  });
+  const kept = [...leader.now().keys()].filter((key) => key.startsWith('/alone/'));
+  assert.ok(kept.length > 100, `the damage is behind ${kept.length} of them`);
+  return kept;
+}
+
+const cuts: [string, (pair: NodePair) => Promise<void>][] = [
+  ['its node is killed', (pair) => amidRestore(pair, () => pair.leader.kill())],
+  [
+    'the link flaps',
+    async (pair) => {
+      await amidRestore(pair, () => pair.link.set(true));
+      pair.link.set(false);
+    },
+  ],
+  [
+    'its node is killed with the link cut',
+    async (pair) => {
+      await amidRestore(pair, () => pair.link.set(true));
+      await pair.leader.kill();
+      pair.link.set(false);
+    },
+  ],
+];
+for (const [what, cutOff] of cuts) {
+  test(`a log that is made anew loses nothing that the leader alone acknowledged, though ${what} meanwhile`, async ({
+    pair,
+  }) => {
+    const kept = await keepAlone(pair);
+    const isCutOff = cutOff(pair);
+    pair.link.set(false);
+    await isCutOff;
+    await assertEqual(pair);
+    const now = pair.follower.now();
+    assert.equal(
+      kept.filter((key) => !now.has(key)),
+      [],
+    );
+    assert.is([...now.keys()].filter((key) => key.startsWith('/before/')).length, 600);
+    await pair.follower.put('/after', 'x');
+    await assertEqual(pair);
+  });
+}
+
+const older: [string, (folders: NodeFolders) => void][] = [
+  ['came back with an older log', putBack],
+  ['lost its disk', lose],
+];
+for (const [what, change] of older) {
+  /** Its restore is cut off with the link, and the wait after boot is over. */
+  const cutOff = async (pair: NodePair): Promise<string[]> => {
+    await write(pair, '/before', 40);
+    await pair.changeStore('node-a', backUp);
+    await write(pair, '/lost', 400);
+    const before = await assertEqual(pair);
+    pair.link.set(true);
+    await pair.changeStore('node-a', (folders) => {
+      change(folders);
+      rmSync(join(folders.root, 'shim.json'), { force: true });
+    });
+    const isCutOff = amidRestore(pair, () => pair.link.set(true));
+    pair.link.set(false);
+    await isCutOff;
+    pair.leader.bootGraceIsOver = true;
+    return before;
+  };
+
+  test(`a leader that ${what} leads with all of it or not at all, though the link is cut while it gets it back`, async ({
+    pair,
+  }) => {
+    const before = await cutOff(pair);
+    for (const start of ['as it is', 'started again']) {
+      if (start === 'started again') await pair.leader.kill();
+      // It looks once a second whether it may go on alone.
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      assert.is(pair.leader.node.facts().logVerified, false, start);
+      assert.match(pair.leader.node.facts().failure ?? '', /node-a lacks records.*twonode promote/);
+      await assertFails(pair.leader.get('/before/0/0'), 'no leader');
+      await assertFails(pair.leader.put('/early', 'x'), 'write refused');
+    }
+    pair.leader.bootGraceIsOver = false;
+    pair.link.set(false);
+    assert.equal(await assertEqual(pair), before);
+    await pair.leader.restart();
+    await assertEqual(pair);
+    assert.is(pair.leader.node.facts().failure, null);
+  });
+
+  test(`a leader that ${what} and got back a part of it leads with that when a person says that the follower is gone`, async ({
+    pair,
+  }) => {
+    const before = await cutOff(pair);
+    await pair.leader.kill();
+    const { promoteMark, restoreMark } = nodePaths(pair.config, 'node-a');
+    writeFileSync(promoteMark, '');
+    await pair.leader.until(({ logVerified }) => logVerified);
+    assert.not(existsSync(promoteMark));
+    assert.not(existsSync(restoreMark));
+    await pair.leader.put('/after', 'x');
+    await pair.leader.restart();
+    assert.is(await pair.leader.get('/after'), 'x');
+    // It was not gone, after all.
+    pair.link.set(false);
+    assert.is((await assertEqual(pair)).length, before.length + 1);
+  });
+}
+
+async function assertFails(promise: Promise<unknown>, text: string): Promise<void> {
+  const outcome = await promise.then(
+    () => 'answered',
+    (error: Error) => error.message,
+  );
+  assert.match(outcome, text);
+}
 
 for (const [damage, change] of [
   ['cut off', (bytes: Buffer) => bytes.subarray(0, Math.floor(bytes.length * 0.6))],

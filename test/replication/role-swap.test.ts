@@ -99,6 +99,12 @@ test('killed while it hands over: the rest is done at the next start', async ({ 
   assert.equal(await a.contents(), await b.contents());
 });
 
+test('an old leader that lacks records does not hand over', async ({ pair, a }) => {
+  await a.put('/1', '1');
+  writeFileSync(nodePaths(pair.config, 'node-a').restoreMark, '');
+  await assertRefused(pair.exchangeRoles(['node-a']), 'has not got back yet from node-b what it lacks');
+});
+
 test('an old leader that comes back with its old role does not lead beside the new one', async ({
   pair,
   a,
@@ -179,12 +185,13 @@ test('a leader that was thought to be gone comes back as the follower: what only
   assert.equal([...b.now().keys()], ['/only on a', '/only on b']);
 });
 
-async function assertRefused(promise: Promise<unknown>): Promise<void> {
+async function assertRefused(promise: Promise<unknown>, text = ''): Promise<void> {
   const failure = await promise.then(
     () => null,
     (error: Error) => error,
   );
   assert.instance(failure, Error);
+  assert.match(failure?.message ?? '', text);
 }
 
 test.run();

@@ -115,7 +115,9 @@ export class LeaderNode implements ShimNode {
       maxBytes: streamBytesMax(config.datastore.quotaBackendBytes),
       arbiter: this.#arbiter,
       position: () => this.#position,
+      restoreMark: context.paths.restoreMark,
       takesWrites: () => this.#health.failure === null,
+      isOpening: () => this.#opening !== null,
       onCompared: (isPrefix, usedRevision) => this.#compared(isPrefix, usedRevision),
       onRestored: () => context.restart(`the log is restored from ${pair.peer.name}`),
       write: (method, request, sender) => this.#writeForPeer(method, request, sender),
@@ -170,7 +172,7 @@ export class LeaderNode implements ShimNode {
   /** A log that is known to lack records is no copy of the cluster: nobody may take it for one. */
   async linearizable(): Promise<void> {
     const isEmpty = this.#log.position.sequence === 0 && !this.#commit;
-    if (isEmpty || this.#log.fault !== null || this.#replication.restoring) throw etcdErrors.noLeader();
+    if (isEmpty || this.#log.fault !== null || this.#replication.lacksRecords) throw etcdErrors.noLeader();
   }
 
   async write(method: WriteMethod, request: Buffer): Promise<Uint8Array> {
@@ -211,9 +213,21 @@ export class LeaderNode implements ShimNode {
     };
   }
 
-  /** Why this node does not lead though it is configured to: the roles were exchanged, and that is not done yet. */
+  /** Why this node does not lead though it is configured to: its log lacks what the peer holds, or is the peer's. */
   get #mustNotLead(): string | null {
-    return this.#refusal ?? (this.#writes ? null : ledByPeer(this.#context, this.database));
+    if (this.#refusal !== null) return this.#refusal;
+    if (this.#writes) return null;
+    return this.#lacksRecords() ?? ledByPeer(this.#context, this.database);
+  }
+
+  /** What a log lacks that was not given back whole is on the peer's disk: only a person can say that it is gone. */
+  #lacksRecords(): string | null {
+    const { pair, paths } = this.#context;
+    if (!this.#replication.lacksRecords || existsSync(paths.promoteMark)) return null;
+    return (
+      `${pair.self.name} lacks records of the log which ${pair.peer.name} holds, and leads when it has them: start ${pair.peer.name}, ` +
+      'or, if its disk is gone for good, see "twonode promote"'
+    );
   }
 
   #notices(): string[] {
@@ -257,6 +271,8 @@ export class LeaderNode implements ShimNode {
     const { paths, verifiedPoint, manager, logger } = this.#context;
     const { sequence } = this.#log.position;
     if (this.#log.fault !== null || this.#mustNotLead !== null) return false;
+    // Promoted, it goes on above what it lacks.
+    if (this.#replication.lacksRecords) return false;
     // The mark is for one use: it must not outlive the store that it began.
     if (sequence > 0) rmSync(paths.initMark, { force: true });
     if (sequence === 0) {
@@ -275,7 +291,7 @@ export class LeaderNode implements ShimNode {
    * compared. A follower whose log is a prefix of ours does not lead it, whatever the log says.
    */
   async #compared(isPrefix: boolean, usedRevision: number): Promise<void> {
-    if (this.#log.fault !== null || this.#refusal !== null) return;
+    if (this.#log.fault !== null || this.#refusal !== null || this.#lacksRecords() !== null) return;
     if (!isPrefix && this.#mustNotLead !== null) return;
     if (this.#log.position.sequence === 0 && !existsSync(this.#context.paths.initMark)) return;
     await this.#open(isPrefix ? usedRevision : null);
@@ -299,6 +315,7 @@ export class LeaderNode implements ShimNode {
     const { connection, config, pair, paths, verifiedPoint, logger, onFacts } = this.#context;
     const { database } = this.#log;
     verifiedPoint.goOn();
+    if (this.#replication.lacksRecords) await this.#replication.giveUpMissing();
     const epoch = nextEpoch(database, this.#log.position);
     const commit = await openLogWriter({
       connection,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type JetStreamManager, type Msg, type NatsConnection, nanos, type Subscription } from 'nats';
 import type { Logger } from '../../../shared/logger.ts';
 import { decodeMessage } from '../../../shared/messages.ts';
@@ -32,7 +33,7 @@ import {
   writeOutcomeHeaders,
 } from './protocol.ts';
 import { ReplicatedWrites } from './replicated-writes.ts';
-import { restoreLog } from './restore.ts';
+import { endRestore, restoreLog } from './restore.ts';
 
 /** How often a mirror that is behind is shown that it is, at most, in milliseconds: as often as its consumer does when nothing is written. */
 const noOpIntervalMs = 1_000;
@@ -51,10 +52,14 @@ export interface LeaderReplicationOptions {
   log: OwnedLog;
   /** Size limit of the log's stream in bytes. */
   maxBytes: number;
+  /** File that says, while it is there, that the log lacks records which the follower holds. */
+  restoreMark: string;
   /** Where the log stands as far as this node knows. */
   position: () => LogPosition;
   /** Whether the log takes writes: one that is full or broken counts as out of reach. */
   takesWrites: () => boolean;
+  /** Whether the log is being opened for writing, or is open. */
+  isOpening: () => boolean;
   /** Decides what both nodes changed while apart. */
   arbiter: Arbiter;
   /** Called when the logs were compared and ours lacks nothing, or both went apart (`isPrefix` false): it may be written now. */
@@ -83,6 +88,8 @@ export class LeaderReplication {
   /** The mirror that the consumer was made for; null when there is no consumer. */
   #fedMirror: string | null = null;
   #restoring: Promise<void> | null = null;
+  /** It is known that the log lacks records which the follower holds, from now or from an earlier life of this leader. */
+  #lacksRecords: boolean;
   #notice: string | null = null;
   #noOpMs = Number.NEGATIVE_INFINITY;
   readonly #peerLog: PeerLog;
@@ -90,6 +97,7 @@ export class LeaderReplication {
   constructor(options: LeaderReplicationOptions) {
     this.#options = options;
     this.replicated = new ReplicatedWrites(options);
+    this.#lacksRecords = existsSync(options.restoreMark);
     this.#peerLog = new PeerLog(options.connection, options.peer);
   }
 
@@ -110,9 +118,17 @@ export class LeaderReplication {
     this.#serve('merge', (message) => this.#merge(message));
   }
 
-  /** The log lacks records that the follower holds, and takes them. */
-  get restoring(): boolean {
-    return this.#restoring !== null;
+  /** The log lacks records that the follower holds: it takes them, or waits for the follower. */
+  get lacksRecords(): boolean {
+    return this.#lacksRecords;
+  }
+
+  /** The log goes on without the records that it lacks: their only other copy is gone for good, as a person said. */
+  async giveUpMissing(): Promise<void> {
+    const { manager, restoreMark: mark, logger } = this.#options;
+    logger.error('the log goes on without the records that it lacks');
+    await endRestore({ manager, mark });
+    this.#lacksRecords = false;
   }
 
   /** What is wrong between the two logs, for people; null when nothing is. */
@@ -184,8 +200,10 @@ export class LeaderReplication {
     const common = await commonSequence(ours, theirs);
     const foreign = this.#foreignLog(hello, common);
     if (foreign !== null) return this.#refuse(foreign);
-    if (!this.#session && (log.fault !== null || (common === ours.last && theirs.last > common))) {
-      return this.#restore(theirs, log.damage === null && common === ours.last);
+    const isBehind = common === ours.last && theirs.last > common;
+    if (!this.#options.isOpening() && (log.fault !== null || this.#lacksRecords || isBehind)) {
+      const isAhead = log.fault === null && common === theirs.last;
+      return this.#restore(theirs, isAhead || (log.damage === null && common === ours.last));
     }
     this.#notice = null;
     await this.#options.onCompared(common === theirs.last, hello.used_revision);
@@ -308,15 +326,17 @@ export class LeaderReplication {
 
   /** Takes the missing records from the follower, in the background; the next hellos are answered with that meanwhile. */
   #restore(peer: LogView, isPrefix: boolean): HelloAnswer {
-    const { position, log, logger, onRestored, self, peer: name } = this.#options;
+    const { position, log, logger, onRestored, restoreMark, self, peer: name } = this.#options;
     const text = `${self} lacks records of the log and takes them from ${name}, up to record ${peer.last}`;
     this.#notice = text;
     const { sequence, chain } = position();
+    this.#lacksRecords = true;
     this.#restoring ??= restoreLog({
       ...this.#options,
       peerLog: this.#peerLog,
       position: { sequence, chain: sequence < log.firstSequence ? null : chain },
       isPrefix,
+      mark: restoreMark,
       peerFirst: peer.first,
       peerLast: peer.last,
     })

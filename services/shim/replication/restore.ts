@@ -1,13 +1,13 @@
+import { rmSync } from 'node:fs';
 import type { JetStreamManager, NatsConnection } from 'nats';
+import { writeDurably } from '../../../shared/durable-file.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import { FencedError, FencedPublisher } from '../log/fenced-publisher.ts';
 import { readRecord } from '../log/open-log.ts';
 import { createLogStream, findStream, readMessage } from '../log/stream.ts';
+import { dropKeptRecords, keepRecords, keptBytesMax, readKeptRecords } from './kept-records.ts';
 import type { PeerLog, RawRecord } from './peer-log.ts';
-
-/** Bytes of records beyond the peer's end that are kept in memory while the log is made anew. */
-const keptBytesMax = 64 * 1024 * 1024;
 
 export interface RestoreOptions {
   connection: NatsConnection;
@@ -17,8 +17,10 @@ export interface RestoreOptions {
   maxBytes: number;
   /** The last good record of this node's log; its chain is null when there is no record. */
   position: { sequence: number; chain: number | null };
-  /** Whether all of this node's log is good, and also what the peer holds. */
+  /** Whether all of this node's log is good, and one of the two is a prefix of the other. */
   isPrefix: boolean;
+  /** File that says, while it is there, that the log lacks records. */
+  mark: string;
   /** The first and the last record of the peer's copy. */
   peerFirst: number;
   peerLast: number;
@@ -32,10 +34,12 @@ export interface RestoreOptions {
  * there is then is a shorter log.
  *
  * What is whole is only added to. A log that is damaged, or that ends before the first record which the peer still holds, is
- * made anew: the peer's copy is the complete one, and it is not touched. Good records of ours beyond the peer's end are kept.
+ * made anew: the peer's copy is the complete one, and it is not touched. Good records of ours beyond the peer's end are kept in a stream of
+ * their own until they are in the new log. A mark, on disk before the first change, says that records are missing.
  * @throws Error when the peer does not answer or lacks a record: it is tried again at its next hello
  */
 export async function restoreLog(options: RestoreOptions): Promise<void> {
+  writeDurably(options.mark, '');
   try {
     await copyMissing(options);
   } catch (error) {
@@ -44,13 +48,24 @@ export async function restoreLog(options: RestoreOptions): Promise<void> {
     options.logger.error({ err: error }, 'the log takes no record behind its last good one, it is made anew');
     await copyMissing({ ...options, isPrefix: false });
   }
+  await endRestore(options);
+}
+
+/** The log has all that it lacked, or goes on without it. */
+export async function endRestore({ manager, mark }: Pick<RestoreOptions, 'manager' | 'mark'>): Promise<void> {
+  await dropKeptRecords(manager);
+  rmSync(mark, { force: true });
 }
 
 async function copyMissing(options: RestoreOptions): Promise<void> {
   const { connection, manager, stream, position, peerFirst, peerLast, logger } = options;
   const adds = options.isPrefix && peerFirst <= position.sequence + 1;
-  const kept = adds ? [] : await ownTail(options);
-  if (!adds) await beginAnew(options);
+  if (!adds) {
+    const tail = await ownTail(options);
+    if (tail.length > 0) await keepRecords(options, tail);
+    await beginAnew(options);
+  }
+  const kept = await readKeptRecords(manager);
   const start = adds ? position : { sequence: peerFirst - 1, chain: null };
   logger.warn({ stream, from: start.sequence + 1, to: peerLast, kept: kept.length }, 'the log is restored');
   const publisher = new FencedPublisher({
@@ -68,7 +83,7 @@ async function copyMissing(options: RestoreOptions): Promise<void> {
         throw new Error(`the peer does not hold record ${writer.sequence + 1} either`);
       for (const record of records) await writer.write(record);
     }
-    for (const record of kept) await writer.write(record);
+    for (const record of kept) if (record.sequence > writer.sequence) await writer.write(record);
   } finally {
     publisher.stop();
   }
@@ -89,6 +104,8 @@ class RecordWriter {
   }
 
   async write({ sequence, bytes }: RawRecord): Promise<void> {
+    if (sequence !== this.sequence + 1)
+      throw new Error(`neither node holds the records from ${this.sequence + 1} to ${sequence - 1}`);
     const { chain } = readRecord(this.#stream, sequence, bytes, this.#chain);
     this.sequence = await this.#publisher.publish(bytes, this.sequence);
     this.#chain = chain;

@@ -6,6 +6,7 @@ import { findLogStreams, findStream, giveUp, isWritable, makeWritable } from '..
 import type { NodeContext } from '../node/node.ts';
 import { streamBytesMax } from '../quota.ts';
 import type { Database } from '../store/database.ts';
+import { endRestore } from './restore.ts';
 
 // The roles of two nodes are exchanged in their configuration (docs/roles.md). The log says who leads it, so that a node which
 // comes with another role than it had neither leads beside the other one, nor without what only the other one holds.
@@ -13,10 +14,10 @@ import type { Database } from '../store/database.ts';
 /**
  * What a follower does at its start with a log that it wrote as the leader: it writes into it that the peer leads from here
  * on, and then writes no more. Killed in between, it does the rest at its next start. The peer takes the log's end from here.
- * @throws UserError when the log is damaged: its whole end is not here, so it must not be given away
+ * @throws UserError when the log is damaged, or lacks records: its whole end is not here, so it must not be given away
  */
 export async function handOver(context: NodeContext): Promise<void> {
-  const { connection, manager, config, pair, verifiedPoint, logger } = context;
+  const { connection, manager, config, pair, paths, verifiedPoint, logger } = context;
   const [stream] = await findLogStreams(manager);
   const info = stream && (await findStream(manager, stream));
   if (!stream || !info || !isWritable(info, subjects.logRecords)) return;
@@ -35,6 +36,12 @@ export async function handOver(context: NodeContext): Promise<void> {
     );
   }
   if (database.leadership?.node === pair.self.name) {
+    if (existsSync(paths.restoreMark)) {
+      const { self, peer } = pair;
+      throw new UserError(
+        `${self.name} led this log, and has not got back yet from ${peer.name} what it lacks: ${undo(self.name)}`,
+      );
+    }
     const commit = await openLogWriter({
       ...options,
       log,
@@ -51,6 +58,8 @@ export async function handOver(context: NodeContext): Promise<void> {
     verifiedPoint.save(commit.position);
     logger.warn({ ...next, sequence: commit.position.sequence }, 'the log is handed over');
   }
+  // What a new leader lacked when it became the follower again is the other's to have.
+  await endRestore({ manager, mark: paths.restoreMark });
   await giveUp(manager, stream);
 }
 
