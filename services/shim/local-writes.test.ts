@@ -66,6 +66,23 @@ test('one that waits takes the room that was made elsewhere', async () => {
   await writes.finish();
 });
 
+test('one that waits while its writer ends leaves nothing in the store', async () => {
+  let logBytes = quotaBytes;
+  let end = () => Promise.resolve();
+  const makeRoom = async () => {
+    await end();
+    logBytes = 0;
+    return true;
+  };
+  const { writes, database, put } = await setUp({ logBytes: () => logBytes, makeRoom });
+  end = async () => {
+    await writes.finish();
+  };
+  const refusal = await put().catch((error: Error) => error.message);
+  assert.match(String(refusal), /etcdserver/);
+  assert.is(database.store.current('/a'), undefined);
+});
+
 test('one for which no room comes is told so in time, and may be tried again', async () => {
   let now = 0;
   const makeRoom = async () => {

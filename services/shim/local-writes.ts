@@ -245,6 +245,8 @@ export class LocalWrites implements Writes {
     run: (transaction: Transaction, writer: Writer) => void,
   ): Promise<Uint8Array> {
     const { database, commit } = this.#options;
+    // While it waited for room the writer may have ended: then nothing may be left in the store.
+    commit.checkAccepting();
     const transaction = new Transaction(database.store, database.leases);
     const writer = new Writer();
     const begin = database.store.head;

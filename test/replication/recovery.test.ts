@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
+import { removeOverlay } from '../../services/shim/replication/overlay.ts';
 import { bandSize } from '../../services/shim/store/revision-band.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { subjects } from '../../shared/subjects.ts';
@@ -523,6 +524,34 @@ test('a follower that may have lost what it wrote alone says so when it meets it
   link.set(false);
   await assertEqual(pair);
   assert.ok(bandOf(leader) > 0);
+});
+
+test('a follower that lost what it wrote alone, and is cut off while its mirror is copied anew, writes in a band above', async ({
+  pair,
+}) => {
+  const { leader, follower, link, servers } = pair;
+  await write(pair, '/before', 40);
+  await assertEqual(pair);
+  link.set(true);
+  await follower.isAlone();
+  await follower.put('/alone', 'lost');
+  const manager = await streamManager(await servers.connect('node-b', 'services'));
+  const { state } = await manager.streams.info('TWONODE_LOG_1');
+  await follower.powerCycle();
+  await removeOverlay(await servers.connect('node-b', 'services'));
+  // What a mirror looks like that has lost its newest record.
+  await manager.streams.deleteMessage('TWONODE_LOG_1', state.last_seq);
+  await follower.kill();
+  link.set(false);
+  await until('the mirror is copied anew', () =>
+    follower.node.facts().notices.some((notice) => notice.includes('copied anew')),
+  );
+  link.set(true);
+  await follower.isAlone();
+  follower.bootGraceIsOver = true;
+  await follower.until(({ logVerified }) => logVerified);
+  await follower.put('/again', 'x');
+  assert.ok(bandOf(follower) > bandOf(leader));
 });
 
 test('an old copy of a disk does not pass for that of a node that was just stopped', async ({ pair }) => {

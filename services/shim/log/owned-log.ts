@@ -97,8 +97,9 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
     records,
     bytes: async () => (await manager.streams.info(stream)).state.bytes,
     purge: async (sequence) => {
-      await manager.streams.purge(stream, { seq: sequence });
+      // First: who compares this log with another must not look for what is about to go.
       log.firstSequence = sequence;
+      await manager.streams.purge(stream, { seq: sequence });
     },
     raiseLimit: async () => {
       if (config.max_bytes < maxBytes) await manager.streams.update(stream, { max_bytes: maxBytes });

@@ -247,9 +247,10 @@ export class FollowerNode implements ShimNode {
         if (!this.#verified) {
           throw permissionDenied(`twonode: ${current.state}: write refused: ${current.text}`);
         }
-        await this.#writeAlone().catch((error: Error) => {
+        const opened = this.#writeAlone().catch((error: Error) => {
           throw toEtcdError(error);
         });
+        await withTimeout(opened, deadline - performance.now());
         continue;
       }
       // The link has just gone and the state is not decided, or a merge is on its way: nothing was sent yet.
@@ -421,7 +422,7 @@ export class FollowerNode implements ShimNode {
     await this.#verify();
     this.#lostRecords = false;
     this.#mustFold = false;
-    if (!this.#mirrors.copy) this.#saveVerifiedPoint();
+    this.#saveVerifiedPoint();
     this.#factsChanged();
   }
 
@@ -459,9 +460,11 @@ export class FollowerNode implements ShimNode {
     );
   }
 
-  /** Not before the leader knows that this node was off: the next start would take nothing for lost. */
+  /**
+   * Not before the leader knows that this node was off, and its answer is in the mirror: the next start would take nothing for lost.
+   */
   #saveVerifiedPoint(): void {
-    if (this.#replication.mayHaveLost) return;
+    if (this.#replication.mayHaveLost || this.#mirrors.copy) return;
     this.#lastSavedMs = performance.now();
     this.#context.verifiedPoint.keep(this.#replication.position);
   }

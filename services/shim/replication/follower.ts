@@ -1,4 +1,5 @@
 import { Events, type JetStreamManager, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { decodeMessage } from '../../../shared/messages.ts';
 import type { NodeState } from '../../../shared/node.ts';
@@ -83,6 +84,8 @@ interface UnusableMirror {
   point: LogPosition;
   /** Names the record and what is wrong with it. */
   text: string;
+  /** The record is of a newer version: another copy would be no better. */
+  isNewer: boolean;
 }
 
 /** The follower's side of replication: keeps the mirror, asks the leader for read indexes, and passes writes on. */
@@ -238,7 +241,7 @@ export class FollowerReplication {
   #mirrorUnusable(point: LogPosition, error: Error): void {
     const { logger, onLink } = this.#options;
     logger.error({ err: error, sequence: point.sequence }, 'the mirror cannot be used');
-    this.#unusable = { point, text: error.message };
+    this.#unusable = { point, text: error.message, isNewer: error instanceof UserError };
     this.leave();
     onLink();
   }
@@ -357,7 +360,7 @@ export class FollowerReplication {
     }
     const { active, stuck, holes } = await this.#options.mirrors.look(answer.sequence);
     // NATS may pass over records after a cut, also over the newest ones, and nothing comes to tell of the hole.
-    if (holes && !this.#options.mirrors.copy && (await this.#hasHole())) {
+    if (holes && (await this.#hasHole())) {
       this.leave();
       throw new Error('the mirror has a hole');
     }
@@ -390,6 +393,8 @@ export class FollowerReplication {
       throw new Error(answer.text);
     }
     this.#refusal = null;
+    // First: whatever fails below, an overlay goes on above what the leader has told here.
+    this.#committed = Math.max(this.#committed, answer.revision);
     this.mayHaveLost = false;
     this.stoppedAt = null;
     this.#leaderFirstSequence = answer.first_sequence;
@@ -405,7 +410,6 @@ export class FollowerReplication {
       throw new Error(why);
     }
     await mirrors.ensure(answer.stream);
-    this.#committed = Math.max(this.#committed, answer.revision);
     this.#leaderSequence = answer.sequence;
     const clockOffsetMs = answer.clock_ms - performance.now();
     const isNew = this.#session?.id !== answer.session;
@@ -469,7 +473,11 @@ export class FollowerReplication {
   /** Why the served copy is of no use any more, unless a new one is being made that is; null when there is nothing wrong. */
   async #whyCopyAnew(answer: Extract<HelloAnswer, { ok: true }>, forked: boolean): Promise<string | null> {
     const { mirrors } = this.#options;
-    if (mirrors.copy) return answer.copy_is_ours ? null : 'the new copy has another history than the leader';
+    if (mirrors.copy) {
+      if (!answer.copy_is_ours) return 'the new copy has another history than the leader';
+      if (this.#unusable && !this.#unusable.isNewer) return this.#unusable.text;
+      return (await this.#hasHole()) ? 'the new copy has a hole' : null;
+    }
     if (forked) return 'the mirror has another history than the leader';
     if (this.#unusable) return this.#unusable.text;
     if (!(await mirrors.isMirrorOf(answer.stream))) return 'the copy follows no longer';

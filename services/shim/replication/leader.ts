@@ -71,6 +71,8 @@ export interface LeaderReplicationOptions {
   logger: Logger;
 }
 
+const busy: HelloAnswer = { ok: false, reason: 'starting', text: 'the leader compares the logs already' };
+
 /** The leader's writing side, once its log is verified. */
 export interface Session {
   epoch: Epoch;
@@ -90,6 +92,8 @@ export class LeaderReplication {
   #restoring: Promise<void> | null = null;
   /** It is known that the log lacks records which the follower holds, from now or from an earlier life of this leader. */
   #lacksRecords: boolean;
+  /** A hello is being answered. */
+  #comparing = false;
   #notice: string | null = null;
   #noOpMs = Number.NEGATIVE_INFINITY;
   readonly #peerLog: PeerLog;
@@ -187,7 +191,18 @@ export class LeaderReplication {
       this.#options.logger.warn({ error: hello.error }, 'a malformed hello');
       return;
     }
-    message.respond(JSON.stringify(await this.#compare(hello.value)));
+    // The log may not open for long: who asks again meanwhile must not wait too.
+    const answer = this.#comparing ? busy : await this.#compareOnce(hello.value);
+    message.respond(JSON.stringify(answer));
+  }
+
+  async #compareOnce(hello: Hello): Promise<HelloAnswer> {
+    this.#comparing = true;
+    try {
+      return await this.#compare(hello);
+    } finally {
+      this.#comparing = false;
+    }
   }
 
   /** Compares the follower's log with ours, and lets its mirror go on from there; or takes what ours lacks first. */
@@ -196,8 +211,7 @@ export class LeaderReplication {
     const contradicts = contradiction(identity, hello.identity);
     if (contradicts !== null) return this.#refuse(contradicts);
     const theirs = this.#viewOf(hello);
-    const ours = await this.#view();
-    const common = await commonSequence(ours, theirs);
+    const { ours, common } = await this.#compareWith(theirs);
     const foreign = this.#foreignLog(hello, common);
     if (foreign !== null) return this.#refuse(foreign);
     const isBehind = common === ours.last && theirs.last > common;
@@ -234,6 +248,15 @@ export class LeaderReplication {
       first_sequence: log.firstSequence,
       clock_ms: performance.now(),
     };
+  }
+
+  async #compareWith(theirs: LogView): Promise<{ ours: LogView; common: number }> {
+    for (;;) {
+      const ours = await this.#view();
+      const common = await commonSequence(ours, theirs);
+      // Cleaned meanwhile, it has lost records that were compared.
+      if (ours.first === this.#options.log.firstSequence) return { ours, common };
+    }
   }
 
   /**

@@ -109,11 +109,11 @@ export class Mirrors {
   }
 
   /**
-   * Whether records are missing in the served mirror which are still needed.
+   * Whether records are missing, which are still needed, in the mirror that takes what the leader writes.
    * @param firstNeeded what is before it was cleaned away
    */
   async hasHole(firstNeeded: number): Promise<boolean> {
-    const info = await findStream(this.#options.manager, this.#served, { deleted_details: true });
+    const info = await findStream(this.#options.manager, this.current, { deleted_details: true });
     // A mirror that passed over all that there was holds no message, but has numbers for them.
     if (!info || info.state.last_seq === 0) return false;
     const { first_seq, deleted = [] } = info.state;
