@@ -257,6 +257,35 @@ test('a mirror with a hole is copied anew beside the old one, which is removed t
   assert.is(after.messages, after.last_seq);
 });
 
+test('a hole that comes into a mirror beneath a node that follows is found, told and mended, without a cut', async ({
+  pair,
+}) => {
+  const { leader, follower, servers } = pair;
+  await leader.put('/before-the-hole', 'x');
+  await assertEqual(pair);
+  const connection = await servers.connect('node-b', 'services');
+  const manager = await streamManager(connection);
+  const [mirror = ''] = await findLogStreams(manager);
+  const { state } = await manager.streams.info(mirror);
+  const { epoch } = leader.node.facts();
+  await manager.streams.deleteMessage(mirror, state.last_seq - 1);
+  await eventually(
+    async () => follower.node.facts().notices,
+    (notices) => notices.some((notice) => notice.startsWith('the log is copied anew from the leader')),
+  );
+  // What was there is read all the while.
+  assert.is(follower.now().get('/before-the-hole'), 'x');
+  await follower.until(({ notices, logLink }) => notices.length === 0 && logLink === 'works');
+  await assertEqual(pair);
+  const [copy = '', ...others] = await findLogStreams(manager);
+  assert.is.not(copy, mirror);
+  assert.equal(others, []);
+  const after = (await manager.streams.info(copy)).state;
+  assert.is(after.messages, after.last_seq);
+  assert.is(leader.node.facts().epoch, epoch);
+  await connection.close();
+});
+
 /** Puts a stream in the mirror's place that holds the same records, but the newest, which no longer checks. */
 async function spoilMirror({ servers }: NodePair): Promise<string> {
   const connection = await servers.connect('node-b', 'services');
