@@ -70,21 +70,30 @@ export class Informer {
     return new Informer(client, prefix);
   }
 
-  /** Writes a last object, waits until that was seen, and compares all. */
+  /**
+   * Writes a last object, waits until that was seen, compares all, and ends.
+   * @throws Error when the kube-apiserver does not answer
+   */
   async stop(): Promise<InformerAnswer> {
     this.#writing = false;
-    await this.#writer;
-    const marker = `${this.#prefix}-last`;
+    try {
+      await this.#writer;
+      await this.#seeLast(`${this.#prefix}-last`);
+      await this.#audit();
+    } finally {
+      this.#following = false;
+      this.#ended.abort();
+      this.#client.close();
+    }
+    await Promise.all(this.#others);
+    return this.#answer;
+  }
+
+  async #seeLast(marker: string): Promise<void> {
     await this.#create(marker);
     const deadline = performance.now() + markerLimitMs;
     while (!this.#cache.has(marker) && performance.now() < deadline) await delay(retryMs);
     if (!this.#cache.has(marker)) this.#answer.missed.push(`${marker} was never seen`);
-    await this.#audit();
-    this.#following = false;
-    this.#ended.abort();
-    this.#client.close();
-    await Promise.all(this.#others);
-    return this.#answer;
   }
 
   async #write(): Promise<void> {

@@ -46,7 +46,13 @@ export async function runLoad(wanted: string, keepLogs: boolean): Promise<number
         console.log(`${fault.name} was not made: ${left}`);
         return wrong + 1;
       }
-      const result = await runFault(site, fault, index);
+      const result = await runFault(site, fault, index).catch((error: Error) => error);
+      if (result instanceof Error) {
+        console.log(`${fault.name} broke off: ${result.message}`);
+        wrong++;
+        await endClients(site);
+        continue;
+      }
       console.log(line(fault, result));
       for (const problem of result.problems) console.log(`    ${problem}`);
       if (result.problems.length > 0) wrong++;
@@ -55,7 +61,11 @@ export async function runLoad(wanted: string, keepLogs: boolean): Promise<number
   });
 }
 
-/** Makes one fault under load, heals it, and judges. @param index another one for each fault of a site: keys are named by it */
+/**
+ * Makes one fault under load, heals it, and judges.
+ * @param index another one for each fault of a site: keys are named by it
+ * @throws Error when a client beside a node cannot begin or end
+ */
 export async function runFault(site: Site, fault: LoadFault, index: number): Promise<LoadResult> {
   const problems: string[] = [];
   const noteProblem = (error: Error) => void problems.push(error.message);
@@ -108,6 +118,14 @@ export async function runFault(site: Site, fault: LoadFault, index: number): Pro
     conflicts: conflicts ?? 0,
     problems,
   };
+}
+
+/** What a fault that broke off has left running. */
+async function endClients({ machines }: Site): Promise<void> {
+  for (const node of nodeNames) {
+    const { client } = machines[node];
+    await Promise.allSettled([client.stopLoad(), client.stopInformer()]);
+  }
 }
 
 /** The states that a node went through, each with the seconds from the fault on. */
