@@ -420,6 +420,30 @@ test('what an older leader wrote on its own, and what its follower kept, is merg
   assert.ok(pair.leader.node.database.store.compacted > revision);
 });
 
+test('a damaged log of another history than the follower has is not thrown away without a word', async ({
+  pair,
+}) => {
+  await fork(pair);
+  await pair.leader.put('/only/leader', 'x');
+  await write(pair, '/more', 40);
+  await pair.changeStore('node-a', (folders) => {
+    const file = recordsFile(folders);
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.fill(7, bytes.length - 400, bytes.length - 300));
+  });
+  pair.link.set(false);
+  const isSaid = () => pair.leader.node.facts().notices.some((text) => /another history/.test(text));
+  await until('it is said', isSaid);
+  assert.is(pair.leader.now().get('/only/leader'), 'x');
+  assert.is(pair.leader.node.facts().logVerified, false);
+  await pair.leader.restart();
+  assert.is(pair.leader.now().get('/only/leader'), 'x');
+  // A person gives it up.
+  await pair.changeStore('node-a', lose);
+  await assertEqual(pair);
+  assert.is(await pair.leader.get('/new'), 'kept by the follower');
+});
+
 test('a conflict that the leader lost is taken back from its follower', async ({ pair }) => {
   const { leader, follower, link } = pair;
   await leader.put('/both', 'before');

@@ -90,6 +90,8 @@ export class LeaderReplication {
   /** The mirror that the consumer was made for; null when there is no consumer. */
   #fedMirror: string | null = null;
   #restoring: Promise<void> | null = null;
+  /** What became of the last try to restore the log, to be added to a sentence. */
+  #lastTry = '';
   /** It is known that the log lacks records which the follower holds, from now or from an earlier life of this leader. */
   #lacksRecords: boolean;
   /** A hello is being answered. */
@@ -217,7 +219,7 @@ export class LeaderReplication {
     const isBehind = common === ours.last && theirs.last > common;
     if (!this.#options.isOpening() && (log.fault !== null || this.#lacksRecords || isBehind)) {
       const isAhead = log.fault === null && common === theirs.last;
-      return this.#restore(theirs, isAhead || (log.damage === null && common === ours.last));
+      return this.#restore(theirs, common, isAhead || (log.damage === null && common === ours.last));
     }
     this.#notice = null;
     await this.#options.onCompared(common === theirs.last, hello.used_revision);
@@ -348,9 +350,9 @@ export class LeaderReplication {
   }
 
   /** Takes the missing records from the follower, in the background; the next hellos are answered with that meanwhile. */
-  #restore(peer: LogView, isPrefix: boolean): HelloAnswer {
+  #restore(peer: LogView, common: number, isPrefix: boolean): HelloAnswer {
     const { position, log, logger, onRestored, restoreMark, self, peer: name } = this.#options;
-    const text = `${self} lacks records of the log and takes them from ${name}, up to record ${peer.last}`;
+    const text = `${self} lacks records of the log and takes them from ${name}, up to record ${peer.last}${this.#lastTry}`;
     this.#notice = text;
     const { sequence, chain } = position();
     this.#lacksRecords = true;
@@ -359,13 +361,15 @@ export class LeaderReplication {
       peerLog: this.#peerLog,
       position: { sequence, chain: sequence < log.firstSequence ? null : chain },
       isPrefix,
+      common,
       mark: restoreMark,
       peerFirst: peer.first,
       peerLast: peer.last,
     })
-      .then(onRestored, (error: unknown) =>
-        logger.error({ err: error }, 'the log could not be restored, it is tried again'),
-      )
+      .then(onRestored, (error: Error) => {
+        this.#lastTry = `; the last try failed: ${error.message}`;
+        logger.error({ err: error }, 'the log could not be restored, it is tried again');
+      })
       .finally(() => {
         this.#restoring = null;
       });

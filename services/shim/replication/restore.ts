@@ -5,7 +5,7 @@ import type { Logger } from '../../../shared/logger.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import { FencedError, FencedPublisher } from '../log/fenced-publisher.ts';
 import { readRecord } from '../log/open-log.ts';
-import { createLogStream, findStream, readMessage } from '../log/stream.ts';
+import { chainAt, createLogStream, findStream, readMessage } from '../log/stream.ts';
 import { dropKeptRecords, keepRecords, keptBytesMax, readKeptRecords } from './kept-records.ts';
 import type { PeerLog, RawRecord } from './peer-log.ts';
 
@@ -21,6 +21,8 @@ export interface RestoreOptions {
   isPrefix: boolean;
   /** File that says, while it is there, that the log lacks records. */
   mark: string;
+  /** The last record that both hold; 0 when there is none. */
+  common: number;
   /** The first and the last record of the peer's copy. */
   peerFirst: number;
   peerLast: number;
@@ -36,7 +38,8 @@ export interface RestoreOptions {
  * What is whole is only added to. A log that is damaged, or that ends before the first record which the peer still holds, is
  * made anew: the peer's copy is the complete one, and it is not touched. Good records of ours beyond the peer's end are kept in a stream of
  * their own until they are in the new log. A mark, on disk before the first change, says that records are missing.
- * @throws Error when the peer does not answer or lacks a record: it is tried again at its next hello
+ * @throws Error when the peer does not answer or lacks a record: it is tried again at its next hello. Also when ours is to be made
+ * anew and holds records of another history than the peer's: a person has to choose
  */
 export async function restoreLog(options: RestoreOptions): Promise<void> {
   writeDurably(options.mark, '');
@@ -112,24 +115,30 @@ class RecordWriter {
   }
 }
 
-/** Good records of this node's log beyond the end of the peer's copy. */
+/**
+ * Good records of this node's log beyond the end of the peer's copy.
+ * @throws Error when they, or earlier ones, do not follow on the peer's copy
+ */
 async function ownTail({
   manager,
   stream,
   position,
+  common,
   peerLast,
-  peerLog,
 }: RestoreOptions): Promise<RawRecord[]> {
   const tail: RawRecord[] = [];
-  if (position.sequence <= peerLast) return tail;
-  // They are worth something only behind a record that both hold.
-  const common = await readMessage(manager, stream, peerLast);
-  const [theirs] = await peerLog.read(peerLast, 1);
-  if (!common || !theirs?.bytes.equals(common)) return tail;
+  // Not there: an earlier try has begun the log anew.
+  if (position.chain === null || (await chainAt(manager, stream, position.sequence)) !== position.chain)
+    return tail;
+  if (position.sequence > common && common !== peerLast)
+    throw new Error(
+      `the log is damaged, and its records from ${common + 1} to ${position.sequence} are another history than the peer's: ` +
+        'they are lost when the store is emptied, and then all is taken from the peer',
+    );
   let size = 0;
   for (let sequence = peerLast + 1; sequence <= position.sequence; sequence++) {
     const bytes = await readMessage(manager, stream, sequence);
-    if (!bytes) return tail;
+    if (!bytes) throw new Error(`neither node holds record ${sequence}, and this one holds later ones`);
     size += bytes.length;
     if (size > keptBytesMax)
       throw new Error(`record ${sequence} and more exist on this node only, too many to keep`);
