@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { putRequest } from './etcd/messages.ts';
 import { LeaseExpiry } from './lease/expiry.ts';
-import { LocalWrites } from './local-writes.ts';
+import { LocalWrites, toEtcdError } from './local-writes.ts';
 import { GroupCommit } from './log/group-commit.ts';
 import { Quota } from './quota.ts';
 import { Database } from './store/database.ts';
@@ -107,6 +107,11 @@ test('one that comes when there is nothing to clean raises the alarm', async () 
   assert.is(refusal, 'etcdserver: mvcc: database space exceeded');
   assert.is(database.alarms.raised().length, 1);
   await writes.finish();
+});
+
+test('a file system without room is told as etcd does', () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  assert.match(toEtcdError(full).message, 'database space exceeded');
 });
 
 test.run();

@@ -420,7 +420,9 @@ function checkAnswer(bytes: number, bytesMax: number): void {
 export function toEtcdError(error: Error): EtcdError {
   if (error instanceof EtcdError) return error;
   if (error instanceof WireError) return malformed(error.message);
-  if (error instanceof StoreFullError) return etcdErrors.noSpace();
+  // Of the store, or of the file system beside it: a follower alone notes there that it goes on.
+  if (error instanceof StoreFullError || (error as NodeJS.ErrnoException).code === 'ENOSPC')
+    return etcdErrors.noSpace();
   if (error instanceof OverloadedError) return etcdErrors.tooManyRequests();
   if (error instanceof FencedError) return etcdErrors.leaderChanged();
   // The node's own nats-server is away, or stopped: the log is not open in time.

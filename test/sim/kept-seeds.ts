@@ -99,5 +99,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 80155,
     found: 'a follower that was stopped on purpose, and whose store was lost then, did not start any more',
   },
+  {
+    seed: 6726,
+    found:
+      'a write alone on a full disk, where shim.json could not be written, was answered with an internal error',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];
