@@ -16,6 +16,31 @@ function greet(socket: Socket): void {
   });
 }
 
+/** Listens as a nats-server; `accept` is told which connection it is, from 1 on. */
+async function listen(accept: (socket: Socket, count: number) => void) {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    accept(socket, sockets.push(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const dropConnections = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const logger = pino({ level: 'silent' });
+  const options = { url: `nats://127.0.0.1:${port}`, name: 'test', user: 'test', password: 'test', logger };
+  return {
+    options,
+    dropConnections,
+    close: () => {
+      dropConnections();
+      server.close();
+    },
+  };
+}
+
 for (const [what, fail] of [
   ['never greets', () => undefined],
   [
@@ -27,55 +52,24 @@ for (const [what, fail] of [
   ],
 ] as const) {
   test(`a server that ${what} is dialled again within seconds`, async () => {
-    const sockets: Socket[] = [];
-    const server = createServer((socket) => {
-      socket.on('error', () => undefined);
-      sockets.push(socket);
-      if (sockets.length === 1) fail(socket);
-      else greet(socket);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    const server = await listen((socket, count) => (count === 1 ? fail(socket) : greet(socket)));
     const startedMs = performance.now();
-    const connection = await connectBus({
-      url: `nats://127.0.0.1:${port}`,
-      name: 'test',
-      user: 'test',
-      password: 'test',
-      logger: pino({ level: 'silent' }),
-    });
+    const connection = await connectBus(server.options);
     assert.ok(performance.now() - startedMs < 5_000);
     await connection.close();
-    for (const socket of sockets) socket.destroy();
     server.close();
   });
 }
 
 test('what waits for an answer fails as soon as the connection is lost, not at its own limit', async () => {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined);
-    sockets.push(socket);
-    greet(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const connection = await connectBus({
-    url: `nats://127.0.0.1:${port}`,
-    name: 'test',
-    user: 'test',
-    password: 'test',
-    logger: pino({ level: 'silent' }),
-  });
+  const server = await listen(greet);
+  const connection = await connectBus(server.options);
   assert.is(await whileConnected(connection, Promise.resolve('answer')), 'answer');
   const asked = whileConnected(connection, new Promise<string>(() => undefined));
-  sockets[0]?.destroy();
+  server.dropConnections();
   const outcome = await asked.catch((error: Error) => error.message);
   assert.is(outcome, 'the connection to nats-server was lost');
   await connection.close();
-  for (const socket of sockets) socket.destroy();
   server.close();
 });
 

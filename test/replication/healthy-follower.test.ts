@@ -4,33 +4,15 @@ import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findStream } from '../../services/shim/log/stream.ts';
 import { logStream } from '../../shared/nats-server/names.ts';
 import { subjects } from '../../shared/subjects.ts';
-import { EtcdClient } from '../etcd-client.ts';
 import { eventually } from '../eventually.ts';
-import { type NodePair, startNodePair } from './node-pair.ts';
-import { serveEtcd } from './serve-etcd.ts';
+import type { NodePair } from './node-pair.ts';
+import { type ServedPair, startServedPair } from './served-pair.ts';
 
 /** What a follower does while all is well: whom it asks, what it answers by itself, and how soon its mirror goes on. */
-interface Context {
-  pair: NodePair;
-  leader: EtcdClient;
-  follower: EtcdClient;
-  stop: () => Promise<void>;
-}
-const test = suite<Context>('a healthy follower');
+const test = suite<ServedPair>('a healthy follower');
 
 test.before(async (context) => {
-  const pair = await startNodePair();
-  await pair.follower.follows();
-  const servers = [await serveEtcd(pair.leader.node), await serveEtcd(pair.follower.node)];
-  context.pair = pair;
-  context.leader = new EtcdClient(servers[0]?.address ?? '');
-  context.follower = new EtcdClient(servers[1]?.address ?? '');
-  context.stop = async () => {
-    context.leader.close();
-    context.follower.close();
-    for (const server of servers) await server.stop();
-    await pair.stop();
-  };
+  Object.assign(context, await startServedPair());
 });
 test.after(({ stop }) => stop());
 

@@ -1,17 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EtcdClient } from '../etcd-client.ts';
-import { type NodePair, startNodePair } from './node-pair.ts';
-import { serveEtcd } from './serve-etcd.ts';
+import type { EtcdClient } from '../etcd-client.ts';
+import { type ServedPair, startServedPair } from './served-pair.ts';
 
 /** What a follower alone let expire is gone there, and is never merged: the leader's lease was kept alive all the while. */
-interface Context {
-  pair: NodePair;
-  stop: () => Promise<void>;
-  leader: EtcdClient;
-  follower: EtcdClient;
-}
-const test = suite<Context>('leases that run out on one node alone');
+const test = suite<ServedPair>('leases that run out on one node alone');
 
 const ttlSeconds = 2;
 const keepAliveMs = 500;
@@ -19,18 +12,7 @@ const mirroredLease = 7n;
 const leased = { key: '/leased/', rangeEnd: '/leased0' };
 
 test.before.each(async (context) => {
-  const pair = await startNodePair();
-  await pair.follower.follows();
-  const servers = [await serveEtcd(pair.leader.node), await serveEtcd(pair.follower.node)];
-  context.pair = pair;
-  context.leader = new EtcdClient(servers[0]?.address ?? '');
-  context.follower = new EtcdClient(servers[1]?.address ?? '');
-  context.stop = async () => {
-    context.leader.close();
-    context.follower.close();
-    for (const server of servers) await server.stop();
-    await pair.stop();
-  };
+  Object.assign(context, await startServedPair());
 });
 test.after.each(({ stop }) => stop());
 
@@ -70,7 +52,7 @@ async function keys(client: EtcdClient): Promise<string[]> {
 }
 
 /** Both nodes have the mirrored key with its lease, nothing that was written alone, and no conflict. */
-async function assertKept({ pair, leader, follower }: Context): Promise<void> {
+async function assertKept({ pair, leader, follower }: ServedPair): Promise<void> {
   await pair.follower.follows();
   for (const client of [leader, follower]) {
     assert.equal(await keys(client), [`/leased/mirrored of the leader ${mirroredLease}`]);

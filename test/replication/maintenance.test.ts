@@ -7,33 +7,15 @@ import {
   statusResponse,
 } from '../../services/shim/etcd/messages.ts';
 import { hashKeyValues } from '../../services/shim/kv/hash.ts';
-import { EtcdClient, op, putOf } from '../etcd-client.ts';
+import { type EtcdClient, op, putOf } from '../etcd-client.ts';
 import { eventually } from '../eventually.ts';
-import { type NodePair, startNodePair } from './node-pair.ts';
-import { serveEtcd } from './serve-etcd.ts';
+import { type ServedPair, startServedPair } from './served-pair.ts';
 
 /** What Maintenance and Cluster say of two nodes: the same on both. */
-interface Context {
-  pair: NodePair;
-  stop: () => Promise<void>;
-  leader: EtcdClient;
-  follower: EtcdClient;
-}
-const test = suite<Context>('maintenance of two nodes');
+const test = suite<ServedPair>('maintenance of two nodes');
 
 test.before(async (context) => {
-  const pair = await startNodePair({ quotaBytes: 8 * 1024 * 1024 });
-  await pair.follower.follows();
-  const servers = [await serveEtcd(pair.leader.node), await serveEtcd(pair.follower.node)];
-  context.pair = pair;
-  context.leader = new EtcdClient(servers[0]?.address ?? '');
-  context.follower = new EtcdClient(servers[1]?.address ?? '');
-  context.stop = async () => {
-    context.leader.close();
-    context.follower.close();
-    for (const server of servers) await server.stop();
-    await pair.stop();
-  };
+  Object.assign(context, await startServedPair({ quotaBytes: 8 * 1024 * 1024 }));
 });
 test.after(({ stop }) => stop());
 
@@ -85,7 +67,7 @@ async function revisionOf(client: EtcdClient): Promise<number> {
 }
 
 /** Both nodes have the same hash at each of the last revisions, and no two revisions have the same. */
-async function assertEqualHashes({ leader, follower }: Context, depth: number): Promise<void> {
+async function assertEqualHashes({ leader, follower }: ServedPair, depth: number): Promise<void> {
   const newest = await revisionOf(leader);
   // A linearizable read: from then on the follower has it all.
   assert.is(await revisionOf(follower), newest);
@@ -100,7 +82,7 @@ async function assertEqualHashes({ leader, follower }: Context, depth: number): 
 }
 
 /** Puts on both nodes, deletions, transactions, a lease that is revoked. */
-async function write({ leader, follower }: Context): Promise<void> {
+async function write({ leader, follower }: ServedPair): Promise<void> {
   for (let i = 0; i < 40; i++) {
     await (i % 2 ? leader : follower).put({ key: `h/${i % 13}`, value: `${i} `.repeat(1_000) });
     if (i % 7 === 0) await leader.deleteRange({ key: `h/${(i + 3) % 13}` });

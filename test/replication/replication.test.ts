@@ -1,5 +1,6 @@
 import { readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import type { JetStreamManager } from 'nats';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compactionRequest } from '../../services/shim/etcd/messages.ts';
@@ -233,6 +234,15 @@ test('a leader that restarts begins the next epoch, and the follower joins it', 
   await assertEqual(pair);
 });
 
+/** A whole copy has taken the mirror's place. */
+async function assertCopiedAnew(manager: JetStreamManager, mirror: string): Promise<void> {
+  const [copy = '', ...others] = await findLogStreams(manager);
+  assert.is.not(copy, mirror);
+  assert.equal(others, []);
+  const after = (await manager.streams.info(copy)).state;
+  assert.is(after.messages, after.last_seq);
+}
+
 test('a mirror with a hole is copied anew beside the old one, which is removed then', async ({ pair }) => {
   const { leader, follower, servers } = pair;
   const manager = await streamManager(await servers.connect('node-b', 'services'));
@@ -250,11 +260,7 @@ test('a mirror with a hole is copied anew beside the old one, which is removed t
   writing = false;
   await written;
   await assertEqual(pair);
-  const [copy = '', ...others] = await findLogStreams(manager);
-  assert.is.not(copy, mirror);
-  assert.equal(others, []);
-  const after = (await manager.streams.info(copy)).state;
-  assert.is(after.messages, after.last_seq);
+  await assertCopiedAnew(manager, mirror);
 });
 
 test('a hole that comes into a mirror beneath a node that follows is found, told and mended, without a cut', async ({
@@ -277,11 +283,7 @@ test('a hole that comes into a mirror beneath a node that follows is found, told
   assert.is(follower.now().get('/before-the-hole'), 'x');
   await follower.until(({ notices, logLink }) => notices.length === 0 && logLink === 'works');
   await assertEqual(pair);
-  const [copy = '', ...others] = await findLogStreams(manager);
-  assert.is.not(copy, mirror);
-  assert.equal(others, []);
-  const after = (await manager.streams.info(copy)).state;
-  assert.is(after.messages, after.last_seq);
+  await assertCopiedAnew(manager, mirror);
   assert.is(leader.node.facts().epoch, epoch);
   await connection.close();
 });
