@@ -165,6 +165,7 @@ export async function openEndpoint(
   });
   const cleaner = new LogCleaner({
     database: log.database,
+    cleaned: log.database,
     commit,
     records: log.records,
     bytes: log.bytes,

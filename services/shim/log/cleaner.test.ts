@@ -64,6 +64,7 @@ function setUp({ quotaBytes = 16, onStep = () => undefined }: Setting = {}) {
   const bytes = () => [...log.values()].reduce((sum, record) => sum + record.length, 0);
   const cleaner = new LogCleaner({
     database,
+    cleaned: database,
     commit,
     records,
     bytes: async () => bytes(),

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../shared/logger.ts';
 import type { Database } from '../store/database.ts';
+import { FencedError } from './fenced-publisher.ts';
 import { entryBytes, type GroupCommit } from './group-commit.ts';
 import type { Entry } from './record.ts';
 import type { LogCut, RecordIndex } from './record-index.ts';
@@ -20,8 +21,22 @@ const fullPart = 31 / 32;
 /** What stands in a record beside an encoded version, at most, in bytes. */
 const versionOverheadBytes = 24;
 
+/** What a log holds beside versions, and must be stated again too. */
+export interface Rest {
+  /** About how many bytes it takes. */
+  bytes(): number;
+  /** Stated in one record. */
+  small(): Entry[];
+  /** Stated step by step. It is looked at only when the next one is asked for: what has ended meanwhile is not stated again. */
+  large(): Iterable<Entry>;
+}
+
 export interface LogCleanerOptions {
   database: Database;
+  /** What says how far the log is cleaned. */
+  cleaned: { cleanedTo: number };
+  /** Default: everything that the database holds. */
+  rest?: Rest;
   commit: GroupCommit;
   records: RecordIndex;
   /** Size of the log on disk, in bytes. */
@@ -52,7 +67,9 @@ export interface LogCleanerOptions {
  */
 export class LogCleaner {
   readonly #options: LogCleanerOptions;
+  readonly #rest: Rest;
   #cutting: Promise<boolean> | null = null;
+  #stopped = false;
   #timer: NodeJS.Timeout | undefined;
   /** What is stated again and may be purged once it is copied: records before `cut`, as the record at `saidAt` says. */
   #pending: { cut: number; saidAt: number } | null = null;
@@ -61,8 +78,10 @@ export class LogCleaner {
 
   constructor(options: LogCleanerOptions) {
     this.#options = options;
-    const { database, commit } = options;
-    if (database.cleanedTo > 1) this.#pending = { cut: database.cleanedTo, saidAt: commit.position.sequence };
+    const { database, cleaned, commit } = options;
+    this.#rest = options.rest ?? restOf(database);
+    const cut = cleaned.cleanedTo;
+    if (cut > 1) this.#pending = { cut, saidAt: commit.position.sequence };
   }
 
   /** Looks every {@link intervalMs} whether there is something to do. */
@@ -70,15 +89,18 @@ export class LogCleaner {
     this.#timer = setInterval(() => this.poke(), intervalMs);
   }
 
-  stop(): void {
+  /** Resolves when nothing more is written: a cut that is under way is given up at its next step. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopped = true;
+    await this.#cutting?.catch(() => undefined);
   }
 
   /** Runs in the background. What fails is tried again later: the log is complete all the time. */
   poke(): void {
-    this.run().catch((error: unknown) =>
-      this.#options.logger.warn({ err: error }, 'the log could not be cleaned'),
-    );
+    this.run().catch((error: unknown) => {
+      if (!this.#stopped) this.#options.logger.warn({ err: error }, 'the log could not be cleaned');
+    });
   }
 
   /** Cleans as long as it is worth it. Call it after a compaction and now and then. */
@@ -89,6 +111,7 @@ export class LogCleaner {
   /**
    * For a writer that has no room left: makes one cut, or waits a moment for the one before to be copied.
    * @returns whether it is worth looking for room again
+   * @throws FencedError when it is stopped: there may be room for the next writer
    */
   async makeRoom(): Promise<boolean> {
     try {
@@ -97,6 +120,7 @@ export class LogCleaner {
       await delay(copiedPollMs);
       return true;
     } catch (error) {
+      if (this.#stopped) throw stoppedError();
       this.#options.logger.warn({ err: error }, 'no room could be made in the log');
       return false;
     }
@@ -115,6 +139,7 @@ export class LogCleaner {
 
   async #cutOnce(): Promise<boolean> {
     const { database, records, quotaBytes } = this.#options;
+    if (this.#stopped) throw stoppedError();
     if (this.#pending) return this.#purge(this.#pending);
     if (!(await this.#isWorthIt())) return false;
     const room = quotaBytes * cutPart;
@@ -135,21 +160,20 @@ export class LogCleaner {
 
   /** What the log would take with nothing but what is needed in it; rather more than less. */
   #liveBytes(): number {
-    const { database } = this.#options;
-    const { bytes, versions } = database.store.size;
-    return bytes + versions * versionOverheadBytes + sizeOf(restOf(database)) + sizeOf(mergesOf(database));
+    const { bytes, versions } = this.#options.database.store.ownSize;
+    return bytes + versions * versionOverheadBytes + this.#rest.bytes();
   }
 
   async #clean(cut: LogCut): Promise<{ cut: number; saidAt: number }> {
-    const { database, commit, logger } = this.#options;
+    const { database, cleaned, commit, logger } = this.#options;
     const startedMs = performance.now();
     const versions = await this.#restateVersions(cut);
     if (this.#restStatedAt < cut.sequence) await this.#restateRest();
-    await commit.append([
+    await this.#append([
       { kind: 'compact', revision: database.store.compacted },
       { kind: 'cleaned', sequence: cut.sequence },
     ]);
-    database.cleanedTo = cut.sequence;
+    cleaned.cleanedTo = cut.sequence;
     const tookMs = Math.round(performance.now() - startedMs);
     logger.info({ cut: cut.sequence, revision: cut.revision, versions, tookMs }, 'the log is cleaned');
     return { cut: cut.sequence, saidAt: commit.position.sequence };
@@ -164,8 +188,11 @@ export class LogCleaner {
     let count = 0;
     let afterKey: string | null = null;
     do {
-      const { found, last } = store.standing(revision, afterKey, stepBytes, (version) =>
-        version.standsBefore(cut),
+      const { found, last } = store.standing(
+        revision,
+        afterKey,
+        stepBytes,
+        (version) => store.isOwn(version) && version.standsBefore(cut),
       );
       // It goes no earlier than into the record that follows now.
       const sequence = commit.position.sequence + 1;
@@ -173,7 +200,7 @@ export class LogCleaner {
         ({ version, end }): Entry => ({ kind: 'version', version: version.bytes, end }),
       );
       // An empty step waits all the same, so that others have their turn.
-      await commit.append(entries);
+      await this.#append(entries);
       for (const { version } of found) version.statedAt = sequence;
       count += found.length;
       afterKey = last;
@@ -183,11 +210,15 @@ export class LogCleaner {
 
   /** All of it each time, since it is little; but only once in a round of the log. */
   async #restateRest(): Promise<void> {
-    const { database, commit } = this.#options;
-    const sequence = commit.position.sequence + 1;
-    await commit.append(restOf(database));
-    for (const step of stepsOf(mergesOf(database))) await commit.append(step);
+    const sequence = this.#options.commit.position.sequence + 1;
+    await this.#append(this.#rest.small());
+    for (const step of stepsOf(this.#rest.large())) await this.#append(step);
     this.#restStatedAt = sequence;
+  }
+
+  #append(entries: Entry[]): Promise<void> {
+    if (this.#stopped) throw stoppedError();
+    return this.#options.commit.append(entries);
   }
 
   async #purge({ cut, saidAt }: { cut: number; saidAt: number }): Promise<boolean> {
@@ -199,10 +230,20 @@ export class LogCleaner {
   }
 }
 
-/**
- * The conflicts that are open, and how far a merge has come that was begun and not ended. It looks only when it is asked for
- * the next one: what has ended meanwhile must not be stated again.
- */
+function stoppedError(): FencedError {
+  return new FencedError('the writer was closed');
+}
+
+/** Everything that a database holds beside versions. */
+function restOf(database: Database): Rest {
+  return {
+    bytes: () => sizeOf(tablesOf(database)) + sizeOf(mergesOf(database)),
+    small: () => tablesOf(database),
+    large: () => mergesOf(database),
+  };
+}
+
+/** The conflicts that are open, and how far a merge has come that was begun and not ended. */
 function* mergesOf(database: Database): Generator<Entry> {
   for (const conflict of database.conflicts) yield { kind: 'conflict', conflict };
   const { mergingOverlay } = database;
@@ -227,17 +268,16 @@ function* stepsOf(entries: Iterable<Entry>): Generator<Entry[]> {
 }
 
 /** What is no version and is needed too, but for the merges, which may be large. */
-function restOf(database: Database): Entry[] {
+function tablesOf(database: Database): Entry[] {
   return [
     ...database.epochEntries(),
     ...(database.leadership ? [{ kind: 'leadership', ...database.leadership } satisfies Entry] : []),
-    ...[...database.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
-    ...database.alarms.raised().map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: true })),
+    ...database.leaseAndAlarmEntries(),
     ...[...database.merged].map(([overlay, position]): Entry => ({ kind: 'merged', overlay, position })),
   ];
 }
 
-function sizeOf(entries: Iterable<Entry>): number {
+export function sizeOf(entries: Iterable<Entry>): number {
   let bytes = 0;
   for (const entry of entries) bytes += entryBytes(entry);
   return bytes;

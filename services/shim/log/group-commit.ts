@@ -40,6 +40,8 @@ export interface GroupCommitOptions {
   position: LogPosition;
   /** Number of the epoch under which this writer writes. */
   epoch: number;
+  /** Entries with which each record begins. */
+  heading?: readonly Entry[];
   /** Writes a record behind a sequence and returns its own; see FencedPublisher.publish for the errors. */
   publish: (record: Buffer, lastSequence: number) => Promise<number>;
   /** Resolves when readers may see the record at this sequence; at once when this node alone is enough. */
@@ -179,7 +181,7 @@ export class GroupCommit {
   }
 
   async #write(units: Unit[]): Promise<void> {
-    const { store, epoch, publish, onLogged, now } = this.#options;
+    const { store, epoch, heading = [], publish, onLogged, now } = this.#options;
     const entries = units.flatMap((unit) => unit.entries);
     const lastRevision = units[units.length - 1]?.revision ?? store.head;
     if (entries.length > 0 || units.some(({ isNoOp }) => isNoOp)) {
@@ -189,7 +191,7 @@ export class GroupCommit {
         firstRevision: this.#loggedRevision,
         lastRevision,
         timeMs: now(),
-        entries,
+        entries: [...heading, ...entries],
       });
       const sequence = await publish(record, this.#position.sequence);
       this.#position = { sequence, chain: chainOf(record) };
@@ -233,6 +235,9 @@ export class GroupCommit {
   }
 }
 
+/** What an entry of a key that was changed alone takes beside the key, at most. */
+export const touchedBytes = 48;
+
 /** About how many bytes an entry takes in its record. */
 export function entryBytes(entry: Entry): number {
   switch (entry.kind) {
@@ -244,6 +249,8 @@ export function entryBytes(entry: Entry): number {
       return conflictBytes(entry.conflict);
     case 'judged':
       return entry.key.length + 32;
+    case 'touched':
+      return entry.key.length + touchedBytes;
     default:
       return 64;
   }

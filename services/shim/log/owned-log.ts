@@ -20,7 +20,7 @@ export interface OwnedLogOptions {
   subject: string;
   maxBytes: number;
   logger: Logger;
-  /** What the log is folded on top of; default: nothing. */
+  /** What the log is folded on top of; default: nothing. How far it is cleaned itself is not told there. */
   database?: Database;
   /** Called for each record before it is applied. */
   onRecord?: (record: LogRecord) => void;
@@ -34,6 +34,8 @@ export interface OwnedLog {
   readonly records: RecordIndex;
   /** The first record that it holds. */
   firstSequence: number;
+  /** Records before this sequence hold nothing that is needed. */
+  cleanedTo: number;
   /** What is wrong with a record of it: it is good up to {@link position} only. Null when nothing is. */
   readonly damage: string | null;
   /** Why it is not whole, damaged or not; null when it is. Nothing may be written behind one that is not. */
@@ -64,6 +66,7 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const first = first_seq || 1;
   const last = messages > 0 ? ((await readLastMessage(manager, stream, subject))?.sequence ?? 0) : 0;
   const records = new RecordIndex();
+  let cleanedTo = 1;
   const startedMs = performance.now();
   const { position, damage: torn } = await replayLog(
     { connection, manager, logger },
@@ -72,14 +75,17 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
     last,
     (record, sequence, bytes) => {
       onRecord?.(record);
-      database.apply(record, sequence);
+      for (const entry of record.entries)
+        if (entry.kind === 'cleaned') cleanedTo = Math.max(cleanedTo, entry.sequence);
+      database.apply(options.database ? withoutCleaned(record) : record, sequence);
       records.add(sequence, record.lastRevision, bytes);
-      database.store.show(record.lastRevision);
+      // Readers of what is below are served meanwhile: before all is stated again they would miss some of it.
+      if (!options.database || cleanedTo >= first) database.store.show(record.lastRevision);
     },
   );
   const isShort = messages > 0 && last < last_seq;
   const damage = torn ?? (isShort ? `${stream} has lost its records from ${last + 1} to ${last_seq}` : null);
-  const isWhole = database.cleanedTo >= first;
+  const isWhole = cleanedTo >= first;
   const fault =
     damage ??
     (isWhole
@@ -91,6 +97,7 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   const log: OwnedLog = {
     database,
     firstSequence: first,
+    cleanedTo,
     position,
     damage,
     fault,
@@ -108,9 +115,16 @@ export async function openLog(options: OwnedLogOptions): Promise<OwnedLog> {
   return log;
 }
 
+/** What the log below was cleaned to is another matter. */
+function withoutCleaned(record: LogRecord): LogRecord {
+  return { ...record, entries: record.entries.filter(({ kind }) => kind !== 'cleaned') };
+}
+
 export interface LogWriterOptions extends OwnedLogOptions {
   log: OwnedLog;
   epoch: number;
+  /** Entries with which each record begins. */
+  heading?: readonly Entry[];
   replicated: (sequence: number) => Promise<void>;
   onVisible: (from: number, to: number) => void;
   /** Called before each record is published, when its changes are in the store. */
@@ -136,6 +150,7 @@ export async function openLogWriter(options: LogWriterOptions): Promise<GroupCom
     store: log.database.store,
     position: log.position,
     epoch: options.epoch,
+    heading: options.heading ?? [],
     publish: async (record, lastSequence) => {
       options.beforeWrite?.();
       const startedMs = performance.now();

@@ -38,6 +38,16 @@ const entries: Entry[] = [
     },
   },
   { kind: 'judged', key: '/k\u00ff', position: 2 ** 33 + 1, revision: -1 },
+  {
+    kind: 'touched',
+    key: '/k\u00ff',
+    base: 7,
+    ended: 2 ** 32 + 1,
+    revision: 2 ** 32 + 2,
+    lease: -1n,
+    cause: 'lease-expiry',
+    timeMs: 1.7e12,
+  },
   { kind: 'conflict-end', id: '0a1b2c3d4e', how: 'evicted' },
 ];
 const record = {

@@ -86,6 +86,21 @@ export type Entry =
   | { kind: 'judged'; key: string; position: number; revision: number }
   | { kind: 'conflict'; conflict: Conflict }
   | { kind: 'conflict-end'; id: string; how: ConflictEnd }
+  /**
+   * A key of an overlay, stated once more because the records that changed it are cleaned away. `base` is its mod revision in the
+   * mirror, 0 if it was absent there; `ended` is the revision that ended that version, or 0: a deletion is none of the versions that
+   * are stated again. The rest tells the key's last change.
+   */
+  | {
+      kind: 'touched';
+      key: string;
+      base: number;
+      ended: number;
+      revision: number;
+      lease: bigint;
+      cause: Cause;
+      timeMs: number;
+    }
   /** A version stated once more, because the record that held it is cleaned away. `end`: the revision that ended it, or 0. */
   | { kind: 'version'; version: Uint8Array; end: number }
   /** All that records before this sequence held, and that is still needed, is stated again by now. */
@@ -132,6 +147,7 @@ const kinds = {
   conflict: 14,
   'conflict-end': 15,
   leadership: 16,
+  touched: 17,
 } as const satisfies Record<Entry['kind'], number>;
 
 /** Encodes a record; its chain is computed and stands in the result's bytes 4 to 8, see {@link chainOf}. */
@@ -214,6 +230,15 @@ function writeEntry(writer: Writer, entry: Entry): void {
     case 'conflict-end':
       writer.latin1(entry.id);
       writer.varint(conflictEnds.indexOf(entry.how));
+      return;
+    case 'touched':
+      writer.latin1(entry.key);
+      writer.varint(entry.base);
+      writer.varint(entry.ended);
+      writer.varint(entry.revision);
+      writer.int64Exact(entry.lease);
+      writer.varint(causes.indexOf(entry.cause));
+      writer.varint(entry.timeMs);
       return;
     case 'version':
       writer.varint(entry.end);
@@ -329,6 +354,17 @@ function readEntry(reader: Reader): Entry {
         kind: 'conflict-end',
         id: readText(fields),
         how: conflictEnds[fields.varint()] ?? 'dropped',
+      };
+    case kinds.touched:
+      return {
+        kind: 'touched',
+        key: readText(fields),
+        base: fields.varint(),
+        ended: fields.varint(),
+        revision: fields.varint(),
+        lease: fields.int64Exact(),
+        cause: causes[fields.varint()] ?? 'client',
+        timeMs: fields.varint(),
       };
     case kinds.version:
       return { kind: 'version', end: fields.varint(), version: fields.bytes() };

@@ -251,7 +251,7 @@ export class LeaderNode implements ShimNode {
     clearInterval(this.#timer);
     this.#ping.stop();
     this.#replication.stop();
-    this.#cleaner?.stop();
+    await this.#cleaner?.stop();
     this.#reconnectCheck?.stop();
     this.#health.stop();
     const position = await this.#writes?.finish();
@@ -450,6 +450,7 @@ export class LeaderNode implements ShimNode {
     const { replicated } = this.#replication;
     const cleaner = new LogCleaner({
       database: this.database,
+      cleaned: this.database,
       commit,
       records: this.#log.records,
       bytes: this.#log.bytes,

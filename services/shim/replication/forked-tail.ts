@@ -6,7 +6,7 @@ import type { Conflict } from '../log/record.ts';
 import { findStream, readLastMessage } from '../log/stream.ts';
 import { Database } from '../store/database.ts';
 import { readKeyValue } from '../store/key-value.ts';
-import { mergeEntries, type Touched, touch, touchReplayed } from './overlay.ts';
+import { mergeEntries, TouchedKeys, touch, touchReplayed } from './overlay.ts';
 import type { MergeEntry } from './protocol.ts';
 
 /** What a mirror holds and its leader's log does not: the keys that were changed, and the conflicts that are open. */
@@ -31,7 +31,7 @@ export async function forkedTail(
   const last = await readLastMessage(manager, stream, subjects.logRecords);
   if (!state || !last) return { entries: [], conflicts: [] };
   const database = new Database();
-  const touched = new Map<string, Touched>();
+  const touched = new TouchedKeys();
   const found = new Set<string>();
   await replayLog(options, stream, state.first_seq, last.sequence, (record, sequence) => {
     if (sequence > common) {

@@ -5,7 +5,8 @@ import { overlayStream } from '../../../shared/nats-server/names.ts';
 import { subjects } from '../../../shared/subjects.ts';
 import type { LeaseExpiry } from '../lease/expiry.ts';
 import { LocalWrites } from '../local-writes.ts';
-import type { GroupCommit } from '../log/group-commit.ts';
+import { LogCleaner, type Rest, sizeOf } from '../log/cleaner.ts';
+import { type GroupCommit, touchedBytes } from '../log/group-commit.ts';
 import { LogHealth } from '../log/log-health.ts';
 import { readRecord, replayLog } from '../log/open-log.ts';
 import { type OwnedLog, openLog, openLogWriter, streamManager } from '../log/owned-log.ts';
@@ -69,7 +70,7 @@ export interface OverlayOptions {
   logger: Logger;
 }
 
-/** The overlay that is on disk, and where it stands on the mirror; null when there is none. */
+/** The overlay that is on disk, as each record of it says, and where it stands on the mirror; null when there is none. */
 export async function findOverlay(
   connection: NatsConnection,
 ): Promise<{ id: string; baseSequence: number } | null> {
@@ -101,7 +102,7 @@ export async function readOverlay(
   await replayLog(options, log.stream, first, last, (record, sequence) => {
     database.apply(record, sequence);
   });
-  const touched = new Map<string, Touched>();
+  const touched = new TouchedKeys();
   await openLog({
     ...options,
     database,
@@ -128,19 +129,20 @@ export class Overlay {
   readonly #options: OverlayOptions;
   readonly id: string;
   readonly #log: OwnedLog;
-  readonly #touched: Map<string, Touched>;
+  readonly #touched: TouchedKeys;
   readonly #baseSequence: number;
   #health: LogHealth | null = null;
   #tail: ReadonlyMap<string, MergeEntry> = new Map();
   #tailConflicts: readonly Conflict[] = [];
   #commit: GroupCommit | null = null;
   #writes: LocalWrites | null = null;
+  #cleaner: LogCleaner | null = null;
 
   private constructor(
     options: OverlayOptions,
     { id, baseSequence }: { id: string; baseSequence: number },
     log: OwnedLog,
-    touched: Map<string, Touched>,
+    touched: TouchedKeys,
   ) {
     this.#options = options;
     this.id = id;
@@ -179,7 +181,8 @@ export class Overlay {
     baseSequence: number,
     newId = randomBytes(8).toString('hex'),
   ): Promise<Overlay> {
-    const touched = new Map<string, Touched>();
+    options.database.standOnThis();
+    const touched = new TouchedKeys();
     let id = '';
     const log = await openLog({
       ...options,
@@ -210,7 +213,7 @@ export class Overlay {
   async unseal({ jumps = false } = {}): Promise<void> {
     const { connection, database, quotaBytes, onVisible, onFenced, onWritten, logger } = this.#options;
     const health = new LogHealth({
-      probe: async () => this.#commit?.append([this.#begin]),
+      probe: async () => this.#commit?.appendNoOp(),
       onChange: this.#options.onHealth,
     });
     const commit = await openLogWriter({
@@ -221,6 +224,8 @@ export class Overlay {
       logger,
       log: this.#log,
       epoch: database.epoch?.number ?? 0,
+      // The first record says which overlay it is, whichever is the first by then.
+      heading: [{ kind: 'overlay', id: this.id, baseSequence: this.#baseSequence }],
       replicated: () => Promise.resolve(),
       onVisible,
       onFenced,
@@ -230,7 +235,7 @@ export class Overlay {
     if (jumps) {
       const revision = this.#freeBand();
       database.store.jump(revision);
-      await commit.append([this.#begin, { kind: 'jump', revision }]).catch((error: Error) => {
+      await commit.append([{ kind: 'jump', revision }]).catch((error: Error) => {
         commit.stop(error);
         throw error;
       });
@@ -239,13 +244,37 @@ export class Overlay {
     this.#log.position = commit.position;
     this.#commit = commit;
     this.#health = health;
+    const cleaner = this.#openCleaner(commit);
+    this.#cleaner = cleaner;
     this.#writes = new LocalWrites({
       ...this.#options,
       quota: new Quota(quotaBytes, this.#log.bytes),
       commit,
       monotonicMs: () => performance.now(),
       onChanges: (changes, cause) => this.#touch(changes, cause),
+      onCompacted: () => cleaner.poke(),
+      makeRoom: () => cleaner.makeRoom(),
     });
+  }
+
+  /** The mirror below stays as it is: what stands there is not stated again. Nobody copies an overlay. */
+  #openCleaner(commit: GroupCommit): LogCleaner {
+    const { database, quotaBytes, logger } = this.#options;
+    const { records, bytes, purge } = this.#log;
+    const cleaner = new LogCleaner({
+      database,
+      cleaned: this.#log,
+      rest: restOfOverlay(database, this.#touched),
+      commit,
+      records,
+      bytes,
+      purge,
+      isCopied: () => true,
+      quotaBytes,
+      logger,
+    });
+    cleaner.start();
+    return cleaner;
   }
 
   #freeBand(): number {
@@ -254,15 +283,12 @@ export class Overlay {
     return mayHaveLost() ? followerBandAfterLoss(used) : nextOddBand(used);
   }
 
-  get #begin(): Entry {
-    return { kind: 'overlay', id: this.id, baseSequence: this.#baseSequence };
-  }
-
   /** Takes no more writes: those that wait are finished first. */
   async seal(): Promise<void> {
     const writes = this.#writes;
     this.#writes = null;
     this.#health?.stop();
+    await this.#cleaner?.stop();
     this.#log.position = (await writes?.finish()) ?? this.#log.position;
   }
 
@@ -315,8 +341,12 @@ export function mergeEntries(store: Store, touched: ReadonlyMap<string, Touched>
 }
 
 /** Remembers what a record changes; to be called before it is applied. */
-export function touchReplayed(database: Database, record: LogRecord, touched: Map<string, Touched>): void {
+export function touchReplayed(database: Database, record: LogRecord, touched: TouchedKeys): void {
   for (const entry of record.entries) {
+    if (entry.kind === 'touched') {
+      const { key, base, revision, lease, cause, timeMs } = entry;
+      touched.set(key, { base, revision, lease, cause, timeMs });
+    }
     if (entry.kind !== 'revision') continue;
     for (const change of entry.changes) {
       const kv = readKeyValue(change as Buffer);
@@ -325,9 +355,39 @@ export function touchReplayed(database: Database, record: LogRecord, touched: Ma
   }
 }
 
+/** The keys that were changed alone. */
+export class TouchedKeys extends Map<string, Touched> {
+  #keyBytes = 0;
+
+  /** About how many bytes they take in the log. */
+  get bytes(): number {
+    return this.#keyBytes + this.size * touchedBytes;
+  }
+
+  override set(key: string, touched: Touched): this {
+    if (!this.has(key)) this.#keyBytes += key.length;
+    return super.set(key, touched);
+  }
+}
+
+/** What an overlay holds beside versions: what it made of leases and alarms, and all that the merge must know of each key. */
+export function restOfOverlay(database: Database, touched: TouchedKeys): Rest {
+  return {
+    bytes: () => sizeOf(database.leaseAndAlarmEntries()) + touched.bytes,
+    small: () => database.leaseAndAlarmEntries(),
+    large: () => touchedEntries(database, touched),
+  };
+}
+
+function* touchedEntries({ store }: Database, touched: TouchedKeys): Generator<Entry> {
+  for (const [key, what] of touched) {
+    yield { kind: 'touched', key, ...what, ended: what.base === 0 ? 0 : store.endOfBelow(key) };
+  }
+}
+
 /** The first change of a key tells its base, the last one all else. */
 export function touch(
-  touched: Map<string, Touched>,
+  touched: TouchedKeys,
   { key, modRevision, version, lease }: Pick<KeyValue, 'key' | 'modRevision' | 'version' | 'lease'>,
   before: Version | undefined,
   why: Pick<Touched, 'cause' | 'timeMs'>,

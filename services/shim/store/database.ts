@@ -1,5 +1,5 @@
 import type { Entry, LogRecord } from '../log/record.ts';
-import { Alarms } from './alarms.ts';
+import { type Alarm, Alarms } from './alarms.ts';
 import { Conflicts } from './conflicts.ts';
 import { readKeyValue } from './key-value.ts';
 import { Store } from './store.ts';
@@ -59,6 +59,7 @@ export class Database {
   /** The keys of the newest overlay that its merge has dealt with: a merge that was broken off goes on behind them. */
   readonly judged = new Map<string, Judged>();
   #mergingOverlay = '';
+  #below: { leases: readonly bigint[]; alarms: readonly Alarm[] } | null = null;
   /** Records before this sequence hold nothing that is needed. */
   cleanedTo = 1;
 
@@ -79,6 +80,26 @@ export class Database {
     for (const entry of record.entries) this.applyEntry(entry, sequence);
     this.store.advance(record.lastRevision);
     this.store.sweep(record.entries.length + sweepStep);
+  }
+
+  /** From here on it is an overlay's log that is applied, on top of what is here by now. Only the first call counts. */
+  standOnThis(): void {
+    this.store.standOnThis();
+    this.#below ??= { leases: [...this.leases.keys()], alarms: this.alarms.raised() };
+  }
+
+  /** Leases and alarms as entries of the log; of what the log below holds and is gone by now they say so. */
+  leaseAndAlarmEntries(): Entry[] {
+    const { leases = [], alarms = [] } = this.#below ?? {};
+    const raised = this.alarms.raised();
+    return [
+      ...leases.filter((id) => !this.leases.has(id)).map((id): Entry => ({ kind: 'lease-revoke', id })),
+      ...[...this.leases].map(([id, ttlSeconds]): Entry => ({ kind: 'lease-grant', id, ttlSeconds })),
+      ...alarms
+        .filter(({ memberId }) => !raised.some((alarm) => alarm.memberId === memberId))
+        .map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: false })),
+      ...raised.map((alarm): Entry => ({ kind: 'alarm', ...alarm, raised: true })),
+    ];
   }
 
   /** An older one may be stated again behind a newer one, whose own record still stands. */
@@ -150,6 +171,9 @@ export class Database {
         return;
       case 'conflict-end':
         this.conflicts.end(entry.id, entry.how);
+        return;
+      case 'touched':
+        if (entry.ended > 0) this.store.endBelow(entry.key, entry.ended);
         return;
       case 'version': {
         const kv = readKeyValue(entry.version as Buffer);

@@ -167,4 +167,36 @@ test('every range and count at every revision is what a list of all states says'
   );
 });
 
+test('what an overlay ended of the log below stays ended, and is told apart in size', () => {
+  const below = () => {
+    const store = new Store();
+    for (const key of ['a', 'b']) store.put(store.head + 1, key, Buffer.from('below'), 0n);
+    store.show(store.head);
+    store.standOnThis();
+    return store;
+  };
+  const store = below();
+  assert.equal(store.ownSize, { bytes: 0, versions: 0 });
+  assert.is(store.endOfBelow('a'), 0);
+  store.jump(100);
+  store.delete(101, 'a');
+  store.put(102, 'a', Buffer.from('own'), 0n);
+  assert.is(store.endOfBelow('a'), 101);
+  store.show(102);
+  store.compact(102);
+  while (store.sweep(10));
+  // The version below is freed by now: any revision that is older than all of the overlay says as much.
+  assert.ok(store.endOfBelow('a') > 3 && store.endOfBelow('a') < 100);
+  assert.is(store.ownSize.versions, 1);
+  assert.is(store.size.versions, 2);
+  for (const end of [101, store.endOfBelow('a')]) {
+    const again = below();
+    again.endBelow('a', end);
+    again.advance(101);
+    assert.is(again.current('a'), undefined);
+    assert.is(again.count({ key: 'a', end: null, revision: 101 }), 1);
+    assert.equal(again.range({ key: 'a', end: undefined, revision: 3 }).length, 1);
+  }
+});
+
 test.run();

@@ -39,6 +39,9 @@ export class Store {
   #ended: { entry: KeyEntry; end: number }[] = [];
   /** The compact revision up to which {@link #ended} was looked through. */
   #endedSweptTo = 0;
+  /** Versions up to this revision belong to the log below. */
+  #floor = 0;
+  readonly #below = { bytes: 0, versions: 0 };
   /** Behind which key values of half-empty slabs are moved together next; null while nothing is moved. */
   #movedTo: string | null = null;
 
@@ -60,6 +63,25 @@ export class Store {
   /** Bytes and number of all versions that are kept, and the number of keys. */
   get size(): { bytes: number; versions: number; keys: number } {
     return { bytes: this.#slabs.liveBytes, versions: this.#slabs.liveCount, keys: this.#keys.size };
+  }
+
+  /** {@link size} without what belongs to the log below: see {@link standOnThis}. */
+  get ownSize(): { bytes: number; versions: number } {
+    const { liveBytes, liveCount } = this.#slabs;
+    return { bytes: liveBytes - this.#below.bytes, versions: liveCount - this.#below.versions };
+  }
+
+  /** From here on it is another log that changes the store: an overlay, on top of what is there by now. Only the first call counts. */
+  standOnThis(): void {
+    if (this.#floor > 0) return;
+    this.#floor = this.#head;
+    this.#below.bytes = this.#slabs.liveBytes;
+    this.#below.versions = this.#slabs.liveCount;
+  }
+
+  /** Whether a version does not belong to the log below. */
+  isOwn({ modRevision }: Version): boolean {
+    return modRevision > this.#floor;
   }
 
   /** The key's version at the head, undefined when it does not exist there. */
@@ -119,8 +141,29 @@ export class Store {
     if (end !== 0 && end <= this.#compacted) return;
     const entry = this.#keys.get(key) ?? this.#newEntry(key);
     this.#place(entry, fields, value).statedAt = sequence;
-    if (end === 0 || entry.versions.some((version) => version.modRevision === end)) return;
     // What ended it is cleaned away, or stated later: until then it counts as deleted.
+    if (end !== 0) this.#endAt(entry, end);
+  }
+
+  /**
+   * The revision that ended the version of a key which stands in the log below; 0 while it stands. Where it is compacted by now any
+   * revision says as much that is older than all others of this log.
+   */
+  endOfBelow(key: string): number {
+    const versions = this.#keys.get(key)?.versions ?? [];
+    const isBelowKnown = versions[0] !== undefined && !this.isOwn(versions[0]);
+    if (!isBelowKnown) return this.#floor + 1;
+    return versions.find((version) => this.isOwn(version))?.modRevision ?? 0;
+  }
+
+  /** Takes in, once more, what {@link endOfBelow} said: until what ended it is stated it counts as deleted. */
+  endBelow(key: string, end: number): void {
+    const entry = this.#keys.get(key);
+    if (entry) this.#endAt(entry, end);
+  }
+
+  #endAt(entry: KeyEntry, end: number): void {
+    if (entry.versions.some((version) => version.modRevision === end)) return;
     this.#place(entry, { modRevision: end, createRevision: 0, version: 0, lease: 0n }, noValue);
     this.#ended.push({ entry, end });
   }
@@ -147,7 +190,7 @@ export class Store {
     writeKeyValue(place.slab.bytes, place.offset, entry.key, fields, value);
     const version = new Version(entry, fields, place);
     versions.splice(at, taken ? 1 : 0, version);
-    if (taken) this.#slabs.free(there);
+    if (taken) this.#free(there);
     if (entry.newest === version) {
       this.#adjustLive(entry.key, newest, version);
       this.#moveLease(entry.key, newest?.lease ?? 0n, version.lease);
@@ -212,7 +255,7 @@ export class Store {
         this.#keys.remove(entry);
       }
       this.#moveLease(entry.key, last.lease, before?.lease ?? 0n);
-      this.#slabs.free(last);
+      this.#free(last);
     }
     this.#jumps = this.#jumps.filter((jump) => jump <= revision);
     this.#head = Math.min(this.#head, revision);
@@ -303,8 +346,15 @@ export class Store {
     while (ended + 1 < versions.length && (versions[ended + 1] as Version).modRevision <= upTo) ended++;
     const standing = versions[ended];
     if (standing?.deleted && standing.modRevision <= upTo) ended++;
-    for (const version of versions.splice(0, ended)) this.#slabs.free(version);
+    for (const version of versions.splice(0, ended)) this.#free(version);
     if (versions.length === 0) this.#keys.remove(entry);
+  }
+
+  #free(version: Version): void {
+    this.#slabs.free(version);
+    if (this.isOwn(version)) return;
+    this.#below.bytes -= version.length;
+    this.#below.versions--;
   }
 
   /** Moves the values of up to `limit` keys out of slabs that are nearly empty. Returns false when that is not needed. */
