@@ -321,8 +321,10 @@ export class RunningNode {
     });
   }
 
-  follows(): Promise<void> {
-    return this.until((facts) => facts.logVerified && facts.logLink === 'works' && facts.reconverged);
+  /** Resolves when it follows, and holds all that was acknowledged before. */
+  async follows(): Promise<void> {
+    await this.until((facts) => facts.logVerified && facts.logLink === 'works' && facts.reconverged);
+    await this.node.linearizable();
   }
 
   isAlone(): Promise<void> {

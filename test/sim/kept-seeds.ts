@@ -104,5 +104,13 @@ export const keptSeeds: readonly KeptSeed[] = [
     found:
       'a write alone on a full disk, where shim.json could not be written, was answered with an internal error',
   },
+  {
+    seed: 49276,
+    found: 'a follower with an overlay, whose leader had cleaned its log beyond the mirror, never merged',
+  },
+  {
+    seed: 49177,
+    found: 'a mirror whose consumer could not be made on a full disk was never fed again after a restart',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

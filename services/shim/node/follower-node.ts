@@ -594,9 +594,11 @@ export class FollowerNode implements ShimNode {
           else if (isReached(self)) progress.signal();
         },
         gap: (self, at) => {
-          // The next hello tells whether it was cleaned away or is a hole.
-          this.#replication.leave();
-          if (this.#replication.isServed(self)) this.#crossGap(self, at);
+          if (this.#replication.isServed(self)) {
+            // The next hello tells whether it was cleaned away or is a hole.
+            this.#replication.leave();
+            this.#crossGap(self, at);
+          }
           gapAt = at;
           progress.signal();
         },

@@ -383,6 +383,8 @@ export class LeaderReplication {
    */
   async #feedMirror(mirror: string, from: number): Promise<void> {
     if (this.#fedMirror === mirror) return;
+    // Where it cannot be made, as on a full disk, none is fed: not the one of before either.
+    this.#fedMirror = null;
     await this.#deleteConsumer();
     await this.#createConsumer(from);
     this.#fedMirror = mirror;
