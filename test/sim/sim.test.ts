@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { decodeRecord, encodeRecord } from '../../services/shim/log/record.ts';
+import { logStream } from '../../shared/nats-server/names.ts';
 import { countFalseAlarms } from './false-alarms.ts';
 import { keptSeeds } from './kept-seeds.ts';
 import type { SimulatedMachine } from './node/machine.ts';
@@ -24,6 +26,16 @@ test('the failure detector: an hour at 30 % loss each way raises no alarm', () =
   assert.is(countFalseAlarms(1, 1, 0.3).alarms, 0);
 });
 
+/** The newest record of the mirror says something else, and checks. */
+function changeNewest({ server }: SimulatedMachine): void {
+  const mirror = server.streams.get(logStream(1));
+  const newest = mirror?.messages.get(mirror.lastSequence);
+  if (!mirror || !newest) throw new Error('there is no mirror');
+  const record = decodeRecord(newest.data, undefined);
+  const data = encodeRecord({ ...record, timeMs: record.timeMs + 1 });
+  mirror.messages.set(newest.sequence, { ...newest, data });
+}
+
 /** How often the leader jumped, where nothing happens but this to the follower from second 10 to 20. */
 async function jumpsAfter(take: (machine: SimulatedMachine) => void): Promise<number> {
   const { trace, violations } = await runSeed(1, {
@@ -40,6 +52,17 @@ async function jumpsAfter(take: (machine: SimulatedMachine) => void): Promise<nu
 test('a follower that stops on purpose and boots makes nobody list anew; one that loses power does', async () => {
   assert.is(await jumpsAfter((follower) => follower.leave()), 0);
   assert.is(await jumpsAfter((follower) => follower.powerOff()), 1);
+});
+
+test('a mirror that became another one, though nothing shows it, is found when the logs are compared in between', async () => {
+  const { trace, violations } = await runSeed(1, {
+    plan: (world) => {
+      world.scheduler.after(10_000, null, () => world.stopWriters());
+      world.scheduler.after(12_000, null, () => changeNewest(world.machines['node-b']));
+    },
+  });
+  assert.equal(violations, []);
+  assert.is(trace.filter((line) => line.includes('the mirror is copied anew')).length, 1);
 });
 
 test(`seeds 1 to ${2 * seeds}`, async () => {
