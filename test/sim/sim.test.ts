@@ -6,6 +6,7 @@ import { decodeRecord, encodeRecord } from '../../services/shim/log/record.ts';
 import { logStream } from '../../shared/nats-server/names.ts';
 import { countFalseAlarms } from './false-alarms.ts';
 import { keptSeeds } from './kept-seeds.ts';
+import { quickSyncMs } from './nats/server.ts';
 import type { SimulatedMachine } from './node/machine.ts';
 import { runSeed } from './run-seed.ts';
 import type { FaultName } from './scenario.ts';
@@ -52,6 +53,26 @@ async function jumpsAfter(take: (machine: SimulatedMachine) => void): Promise<nu
 test('a follower that stops on purpose and boots makes nobody list anew; one that loses power does', async () => {
   assert.is(await jumpsAfter((follower) => follower.leave()), 0);
   assert.is(await jumpsAfter((follower) => follower.powerOff()), 1);
+});
+
+test('a follower that asks again while its leader still compares the logs, on a disk that hangs, starts no second comparison', async () => {
+  const healAtMs = 30_000;
+  const { trace, violations } = await runSeed(1, {
+    plan: ({ scheduler, machines }) => {
+      const { 'node-a': leader, 'node-b': follower } = machines;
+      scheduler.after(10_000, null, () => follower.powerOff());
+      scheduler.after(11_000, null, () => {
+        leader.server.syncMs = { least: healAtMs, most: healAtMs };
+        follower.powerOn();
+      });
+      scheduler.after(healAtMs, null, () => {
+        leader.server.syncMs = quickSyncMs;
+      });
+    },
+  });
+  assert.equal(violations, []);
+  const jumps = trace.filter((line) => line.includes('the revision jumps'));
+  assert.is(jumps.filter((line) => Number.parseFloat(line) * 1_000 < healAtMs).length, 1);
 });
 
 test('a mirror that became another one, though nothing shows it, is found when the logs are compared in between', async () => {
