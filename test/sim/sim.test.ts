@@ -10,6 +10,7 @@ import { quickSyncMs } from './nats/server.ts';
 import type { SimulatedMachine } from './node/machine.ts';
 import { runSeed } from './run-seed.ts';
 import type { FaultName } from './scenario.ts';
+import type { World } from './world.ts';
 
 /** `npm run sim -- --seeds N` runs as many as one likes; here stands what CI can afford: so many in each of two processes. */
 const seeds = 120;
@@ -27,14 +28,18 @@ test('the failure detector: an hour at 30 % loss each way raises no alarm', () =
   assert.is(countFalseAlarms(1, 1, 0.3).alarms, 0);
 });
 
-/** The newest record of the mirror says something else, and checks. */
-function changeNewest({ server }: SimulatedMachine): void {
-  const mirror = server.streams.get(logStream(1));
-  const newest = mirror?.messages.get(mirror.lastSequence);
-  if (!mirror || !newest) throw new Error('there is no mirror');
-  const record = decodeRecord(newest.data, undefined);
-  const data = encodeRecord({ ...record, timeMs: record.timeMs + 1 });
-  mirror.messages.set(newest.sequence, { ...newest, data });
+/** The newest record of the mirror says something else, and checks. What would be written next would still follow the leader's own. */
+function changeQuietMirror(world: World): void {
+  const { scheduler, machines } = world;
+  scheduler.after(10_000, null, () => world.stopWriters());
+  scheduler.after(12_000, null, () => {
+    const mirror = machines['node-b'].server.streams.get(logStream(1));
+    const newest = mirror?.messages.get(mirror.lastSequence);
+    if (!mirror || !newest) throw new Error('there is no mirror');
+    const record = decodeRecord(newest.data, undefined);
+    const data = encodeRecord({ ...record, timeMs: record.timeMs + 1 });
+    mirror.messages.set(newest.sequence, { ...newest, data });
+  });
 }
 
 /** How often the leader jumped, where nothing happens but this to the follower from second 10 to 20. */
@@ -77,13 +82,26 @@ test('a follower that asks again while its leader still compares the logs, on a 
 
 test('a mirror that became another one, though nothing shows it, is found when the logs are compared in between', async () => {
   const { trace, violations } = await runSeed(1, {
-    plan: (world) => {
-      world.scheduler.after(10_000, null, () => world.stopWriters());
-      world.scheduler.after(12_000, null, () => changeNewest(world.machines['node-b']));
-    },
+    plan: changeQuietMirror,
   });
   assert.equal(violations, []);
   assert.is(trace.filter((line) => line.includes('the mirror is copied anew')).length, 1);
+});
+
+test('a new copy into which a hole comes is begun anew', async () => {
+  const { trace, violations } = await runSeed(1, {
+    plan: (world) => {
+      changeQuietMirror(world);
+      const { streams } = world.machines['node-b'].server;
+      const loseOne = () => {
+        const isLost = streams.get(logStream(2))?.messages.delete(5);
+        if (!isLost) world.scheduler.after(0.1, null, loseOne);
+      };
+      loseOne();
+    },
+  });
+  assert.equal(violations, []);
+  assert.is(trace.filter((line) => line.includes('the new copy has a hole')).length, 1);
 });
 
 test(`seeds 1 to ${2 * seeds}`, async () => {
