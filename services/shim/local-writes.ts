@@ -68,8 +68,8 @@ export interface LocalWritesOptions {
   newLeaseId: () => bigint;
   /** A clock that never goes back, in milliseconds. */
   monotonicMs: () => number;
-  /** Called with the changes of each transaction, before they are in the log. */
-  onChanges?: (changes: readonly Version[], cause: Cause) => void;
+  /** Called with the changes of each transaction, before they are in the log. What it returns is called if the log refuses them. */
+  onChanges?: (changes: readonly Version[], cause: Cause) => () => void;
   /** Called when a compaction is in the log. */
   onCompacted?: () => void;
   /** Frees some of the log if it can; resolves with whether it is worth looking for room again. */
@@ -261,8 +261,8 @@ export class LocalWrites implements Writes {
     if (transaction.changes.length === 0) {
       await commit.settled();
     } else {
-      this.#options.onChanges?.(transaction.changes, 'client');
-      await commit.append([revisionEntry(transaction, 'client')]);
+      const undo = this.#options.onChanges?.(transaction.changes, 'client');
+      await commit.append([revisionEntry(transaction, 'client')], undo);
     }
     return writer.finish();
   }
@@ -346,11 +346,13 @@ export class LocalWrites implements Writes {
     const ttlSeconds = database.leases.get(id) ?? 0;
     database.leases.delete(id);
     const entries: Entry[] = [{ kind: 'lease-revoke', id }];
-    if (transaction.changes.length > 0) {
-      this.#options.onChanges?.(transaction.changes, cause);
-      entries.unshift(revisionEntry(transaction, cause));
-    }
-    return commit.append(entries, () => database.leases.set(id, ttlSeconds)).then(() => expiry.stop(id));
+    const undoChanges = this.#options.onChanges?.(transaction.changes, cause);
+    if (transaction.changes.length > 0) entries.unshift(revisionEntry(transaction, cause));
+    const undo = () => {
+      undoChanges?.();
+      database.leases.set(id, ttlSeconds);
+    };
+    return commit.append(entries, undo).then(() => expiry.stop(id));
   }
 
   /** Ends the leases whose time is over. One that cannot be ended now gets another TTL, and is tried again then. */

@@ -7,6 +7,7 @@ import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams, findStream } from '../../services/shim/log/stream.ts';
 import { removeOverlay } from '../../services/shim/replication/overlay.ts';
 import { bandSize } from '../../services/shim/store/revision-band.ts';
+import { logStream, overlayStream } from '../../shared/nats-server/names.ts';
 import { nodePaths } from '../../shared/paths.ts';
 import { subjects } from '../../shared/subjects.ts';
 import { EtcdClient } from '../etcd-client.ts';
@@ -68,10 +69,18 @@ function changeBoot({ root }: NodeFolders): void {
   writeFileSync(file, JSON.stringify({ ...point, boot_id: 'an earlier boot' }));
 }
 
-/** The file that holds the records of a node's log: they are few enough for one. */
-function recordsFile({ store }: NodeFolders): string {
-  const folder = join(store, 'jetstream', '$G', 'streams', 'TWONODE_LOG_1', 'msgs');
+/** The file that holds the records of a stream, by default of the log: they are few enough for one. */
+function recordsFile({ store }: NodeFolders, stream = logStream(1)): string {
+  const folder = join(store, 'jetstream', '$G', 'streams', stream, 'msgs');
   return join(folder, readdirSync(folder).find((name) => name.endsWith('.blk')) ?? '');
+}
+
+/** The last bytes of the newest record are others; its nats-server takes it for whole. */
+function tearEnd(folders: NodeFolders, stream: string): void {
+  const file = recordsFile(folders, stream);
+  const bytes = readFileSync(file);
+  bytes.fill(0, bytes.length - 24);
+  writeFileSync(file, bytes);
 }
 
 /** Resolves when it is so; looked at again and again. */
@@ -165,6 +174,21 @@ test('what was written alone is merged, though the mirror below it has lost its 
   pair.link.set(false);
   await assertEqual(pair);
   assert.is(await pair.leader.get('/alone'), '1');
+});
+
+test('an overlay that is torn when the power fails is merged as far as it is good', async ({ pair }) => {
+  await write(pair, '/before', 40);
+  await pair.follower.follows();
+  pair.link.set(true);
+  await pair.follower.isAlone();
+  for (let i = 0; i < 10; i++) await pair.follower.put(`/alone/${i}`, '1');
+  await pair.changeStore('node-b', (folders) => {
+    tearEnd(folders, overlayStream(1));
+    forgetBoot(folders);
+  });
+  pair.link.set(false);
+  await assertEqual(pair);
+  for (let i = 0; i < 9; i++) assert.is(await pair.leader.get(`/alone/${i}`), '1');
 });
 
 test('a leader that came back with an older log takes what it lacks before it leads', async ({ pair }) => {

@@ -1,4 +1,5 @@
 import { ErrorCode, NatsError } from 'nats';
+import { UserError } from '../../../shared/lifecycle.ts';
 import { isRestricted } from '../../../shared/node.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
 import { publishChanges } from '../change-feed.ts';
@@ -86,6 +87,8 @@ export class FollowerNode implements ShimNode {
   #forkedAt: number | null = null;
   /** What is served does not go on: the mirror is copied anew, or an overlay on it could not be opened. */
   #mustFold = false;
+  /** Why an overlay could not be opened of which a part is in what is served: no other one can stand on that. Null where there is none. */
+  #openFailure: Error | null = null;
   #leaseTimer: NodeJS.Timeout | undefined;
   #lastSavedMs = 0;
   #stopped = false;
@@ -327,9 +330,17 @@ export class FollowerNode implements ShimNode {
     return chain === stopped.chain ? stopped.sequence : null;
   }
 
-  /** From now on this node writes into its overlay; whoever comes meanwhile waits for it. */
-  #writeAlone(): Promise<void> {
-    return this.#begin(() => this.#openOverlay(this.#replication.position.sequence));
+  /**
+   * From now on this node writes into its overlay; whoever comes meanwhile waits for it. What is served does not go on when that cannot
+   * be opened either, so the node joins anew then, and folds the mirror anew.
+   */
+  #writeAlone(newId?: string): Promise<void> {
+    return this.#begin(() =>
+      this.#openOverlay(this.#replication.position.sequence, newId).catch((error: Error) => {
+        this.#replication.leave();
+        throw error;
+      }),
+    );
   }
 
   /** An overlay has one writer: who wants to write alone while one is being opened waits for that one. */
@@ -340,21 +351,36 @@ export class FollowerNode implements ShimNode {
     return this.#beginning;
   }
 
-  /**
-   * What is served is frozen first: it does not go on when the overlay cannot be opened either. So the node joins anew then, and
-   * folds the mirror anew.
-   */
+  /** What is served is frozen first: the overlay stands on it. */
   async #openOverlay(baseSequence: number, newId?: string): Promise<void> {
     this.#context.verifiedPoint.goOn();
+    if (this.#openFailure) await this.#foldBase(baseSequence, this.#openFailure);
     this.#replication.freeze();
+    const { store } = this.database;
+    const { head } = store;
     try {
       this.#overlay = await Overlay.open(this.#overlayOptions(), baseSequence, newId);
     } catch (error) {
+      if (store.head > head) this.#openFailure = error as Error;
       this.#mustFold = true;
-      this.#replication.leave();
       throw error;
     }
     this.#factsChanged();
+  }
+
+  /**
+   * Serves the mirror without the part of an overlay that stands on it now.
+   * @throws UserError why that could not be opened, where another try would find the same
+   */
+  async #foldBase(sequence: number, failure: Error): Promise<void> {
+    if (failure instanceof UserError) throw failure;
+    this.#serve(await this.#foldUpTo(sequence, { stream: this.#mirrors.served, noFurther: true }));
+  }
+
+  #serve(fold: MirrorFold): void {
+    this.watches.replaceStore(fold.database.store);
+    this.#replication.serve(fold);
+    this.#openFailure = null;
   }
 
   #overlayOptions(): OverlayOptions {
@@ -396,7 +422,7 @@ export class FollowerNode implements ShimNode {
         await this.#serveUpTo(sequence, { stream: served, noFurther: true });
       }
       const id = `fork-${chain.toString(16)}-${sequence}`;
-      await this.#begin(() => this.#openOverlay(this.#replication.position.sequence, id));
+      await this.#writeAlone(id);
     }
     const tail = await forkedTail({ connection, manager, logger }, served, common);
     logger.warn(
@@ -413,9 +439,11 @@ export class FollowerNode implements ShimNode {
     const mustServe = !this.#hasJoined || this.#mustFold;
     if (mustServe && !this.#overlay) {
       const { leaderSequence } = this.#replication;
-      await this.#serveMirror(leaderSequence, this.#mirrors.current).catch((error: Error) =>
-        this.#mergeUnserved(leaderSequence, error),
-      );
+      await this.#serveMirror(leaderSequence, this.#mirrors.current).catch(async (error: Error) => {
+        // Nobody may open the overlay while it is merged from disk.
+        while (this.#beginning) await this.#beginning.catch(() => undefined);
+        await this.#begin(() => this.#mergeUnserved(leaderSequence, error));
+      });
       if (!this.#overlay) await this.#mirrors.finishCopy();
     }
     // Not before: nothing may be written alone on a mirror that is not folded yet.
@@ -492,8 +520,7 @@ export class FollowerNode implements ShimNode {
       // Removed before anyone sees what came of it: after a restart in between, the overlay's revisions would come back.
       mayGo = true;
       await this.#removeMerged();
-      this.watches.replaceStore(fold.database.store);
-      this.#replication.serve(fold);
+      this.#serve(fold);
       this.#overlay = null;
       this.#forkedAt = null;
       logger.info(
@@ -527,8 +554,7 @@ export class FollowerNode implements ShimNode {
     const fold = await this.#foldUpTo(sequence, { stream });
     this.#context.verifiedPoint.save(fold.position);
     await removeOverlay(connection);
-    this.watches.replaceStore(fold.database.store);
-    this.#replication.serve(fold);
+    this.#serve(fold);
     logger.info(
       { overlay: overlay.id, keys: overlay.entries.length, sequence },
       'what was written alone is merged',
@@ -566,12 +592,8 @@ export class FollowerNode implements ShimNode {
       fold.stop();
       throw new Error('this node writes alone by now');
     }
-    if (how.inPlaceOf && !this.#replication.isServed(how.inPlaceOf)) {
-      fold.stop();
-      throw new Error('another copy is served by now');
-    }
-    this.watches.replaceStore(fold.database.store);
-    this.#replication.serve(fold);
+    if (how.inPlaceOf) this.#checkServed(how.inPlaceOf, fold);
+    this.#serve(fold);
   }
 
   /**
@@ -588,8 +610,8 @@ export class FollowerNode implements ShimNode {
     const fold = await this.#replication.openFold(
       {
         applied: (self) => {
-          // What the leader goes on to write is no progress: it need not ever make a copy with a hole whole.
-          if (self.position.sequence <= sequence) progressMs = performance.now();
+          // What the leader goes on to write is no progress, where it need not ever make a copy with a hole whole.
+          if (self.position.sequence <= sequence || how.untilWhole) progressMs = performance.now();
           if (this.#replication.isServed(self)) this.#replication.applied();
           else if (isReached(self)) progress.signal();
         },
@@ -612,6 +634,7 @@ export class FollowerNode implements ShimNode {
     if (!fold) throw new Error('there is no mirror');
     while (!isReached(fold)) {
       if (fault) throw fault;
+      if (how.inPlaceOf) this.#checkServed(how.inPlaceOf, fold);
       if (gapAt !== null) return this.#foldUpTo(Math.max(sequence, gapAt), { ...how, from: gapAt });
       const isCutOff = how.whileLinked && !this.#replication.linkWorks;
       const isThere = fold.position.sequence >= sequence;
@@ -630,10 +653,17 @@ export class FollowerNode implements ShimNode {
     return fold;
   }
 
+  /** @throws Error when another copy is served than the one that a fold was to replace */
+  #checkServed(served: MirrorFold, fold: MirrorFold): void {
+    if (this.#replication.isServed(served)) return;
+    fold.stop();
+    throw new Error('another copy is served by now');
+  }
+
   /** The leader cleaned its log while this node was away: what is served stays until the rest is whole, then that is. */
   #crossGap(served: MirrorFold, at: number): void {
-    // A hole that is none of the leader's cleaning is mended by a new copy meanwhile.
-    if (this.#stopped || !this.#replication.isServed(served)) return;
+    // A hole that is none of the leader's cleaning is mended by a new copy meanwhile; an overlay's merge folds all anew.
+    if (this.#stopped || this.#overlay || !this.#replication.isServed(served)) return;
     const { logger } = this.#context;
     logger.warn({ at }, 'records are missing before this one: the mirror is folded anew from here');
     const how = { stream: this.#mirrors.served, from: at, untilWhole: true, inPlaceOf: served };

@@ -404,8 +404,9 @@ export class FollowerReplication {
     if (why !== null) {
       logger.error({ why, common: answer.common, ...hello.point }, 'the mirror is copied anew');
       this.#session = null;
-      this.#unusable = null;
+      // Where it cannot be begun, as on a full disk, what is wrong must still be known at the next hello.
       await mirrors.beginCopy();
+      this.#unusable = null;
       this.#options.onCopyBegun();
       throw new Error(why);
     }

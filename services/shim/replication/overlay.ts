@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { JetStreamManager, NatsConnection } from 'nats';
+import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { overlayStream } from '../../../shared/nats-server/names.ts';
 import { subjects } from '../../../shared/subjects.ts';
@@ -175,6 +176,7 @@ export class Overlay {
    * off takes none before {@link goOn}.
    * @param newId the id of a new one
    * @throws StoreFullError when there is no room for its first record
+   * @throws UserError when what is on disk is not whole, or of a newer version
    */
   static async open(
     options: OverlayOptions,
@@ -195,6 +197,7 @@ export class Overlay {
         touchReplayed(options.database, record, touched);
       },
     });
+    if (log.fault !== null) throw new UserError(log.fault);
     const name = { id: id || newId, baseSequence };
     const overlay = new Overlay(options, name, log, touched);
     if (id === '' || !options.mayHaveLost()) await overlay.unseal({ jumps: id === '' });
@@ -318,13 +321,21 @@ export class Overlay {
     return [...below, ...own];
   }
 
-  #touch(changes: readonly Version[], cause: Cause): void {
+  /** @returns takes it back */
+  #touch(changes: readonly Version[], cause: Cause): () => void {
+    const known = changes.map(({ entry: { key } }) => ({ key, touched: this.#touched.get(key) }));
     for (const version of changes) {
       const before = this.#options.database.store.previous(version);
       const { modRevision, lease } = version;
       const change = { key: version.entry.key, modRevision, version: version.version, lease };
       touch(this.#touched, change, before, { cause, timeMs: Date.now() });
     }
+    return () => {
+      for (const { key, touched } of known) {
+        if (touched) this.#touched.set(key, touched);
+        else this.#touched.delete(key);
+      }
+    };
   }
 }
 
@@ -367,6 +378,11 @@ export class TouchedKeys extends Map<string, Touched> {
   override set(key: string, touched: Touched): this {
     if (!this.has(key)) this.#keyBytes += key.length;
     return super.set(key, touched);
+  }
+
+  override delete(key: string): boolean {
+    if (this.has(key)) this.#keyBytes -= key.length;
+    return super.delete(key);
   }
 }
 
