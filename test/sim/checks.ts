@@ -1,4 +1,4 @@
-import { decodeRecord } from '../../services/shim/log/record.ts';
+import { chainOf, decodeRecord } from '../../services/shim/log/record.ts';
 import { readKeyValue } from '../../services/shim/store/key-value.ts';
 import { bandSize } from '../../services/shim/store/revision-band.ts';
 import type { NodeState } from '../../shared/node.ts';
@@ -49,6 +49,8 @@ export class Checks {
   readonly #diskLostMs: Record<NodeName, number> = { 'node-a': 0, 'node-b': 0 };
   /** Values of keys in records of the log that the leader's disk has lost: written there, or taken from an overlay. */
   readonly #lostByLeader = new Set<string>();
+  /** Such records, by sequence and chain. */
+  readonly #recordsLostByLeader = new Set<string>();
   /** Revisions in such records, and when they were lost. */
   readonly #lostAtMs = new Map<number, number>();
   /** When the two last came together. */
@@ -149,7 +151,9 @@ export class Checks {
     for (const sequence of [message.sequence - 1, message.sequence]) {
       const mine = mirror.messages.get(sequence);
       const theirs = origin.messages.get(sequence);
-      if (mine && theirs && !mine.data.equals(theirs.data))
+      // What the leader lost while it was on its way to a slow disk is found, and merged, when it is read.
+      const isLate = mine !== undefined && this.#recordsLostByLeader.has(nameOf(sequence, mine.data));
+      if (mine && theirs && !isLate && !mine.data.equals(theirs.data))
         this.broken('I5', `record ${sequence} of the mirror on ${node} is not the one of the log`);
     }
   }
@@ -187,6 +191,7 @@ export class Checks {
       (stream) => isLog(stream) && stream.messages.get(sequence)?.data.equals(data),
     );
     if (kept) return;
+    this.#recordsLostByLeader.add(nameOf(sequence, data));
     for (const entry of decodeRecord(data, undefined).entries)
       if (entry.kind === 'revision')
         for (const change of entry.changes) {
@@ -280,4 +285,9 @@ function valuesOf(data: Buffer): string[] {
 function keyValueOf(bytes: Uint8Array): string {
   const { key, version, value } = readKeyValue(Buffer.from(bytes));
   return `${key}=${version === 0 ? null : value.toString()}`;
+}
+
+/** Tells a record from all others under its sequence. */
+function nameOf(sequence: number, data: Buffer): string {
+  return `${sequence}.${chainOf(data)}`;
 }

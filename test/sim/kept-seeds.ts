@@ -112,5 +112,10 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 49177,
     found: 'a mirror whose consumer could not be made on a full disk was never fed again after a restart',
   },
+  {
+    seed: 503014,
+    found:
+      'records that a slow disk took only after the logs were compared, and the leader had lost, were followed',
+  },
   { seed: 12, also: 'disk full', found: 'the shim ended when the verified point could not be written' },
 ];

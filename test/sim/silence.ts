@@ -8,8 +8,8 @@ const detectWithinMs = 1_000;
 const latencyMaxMs = 100;
 /** Without silence for this long before it, a verdict of silence is a false alarm. */
 const quietMs = 700;
-/** After its own pause or start a node is given this long until it is judged. */
-const ownTroubleMs = 3_000;
+/** After its own pause or start a node is given this long until it is judged: it takes a prober that was silent for informed 3 s after its first word. */
+const ownTroubleMs = 4_000;
 
 export interface SilenceWorld {
   nowMs: () => number;

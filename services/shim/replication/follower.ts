@@ -8,7 +8,7 @@ import type { WriteMethod } from '../backend.ts';
 import { EtcdError, etcdErrors } from '../etcd/errors.ts';
 import { status } from '../etcd/grpc/status.ts';
 import type { LogPosition } from '../log/group-commit.ts';
-import { conflictCodec } from '../log/record.ts';
+import { conflictCodec, type LogRecord } from '../log/record.ts';
 import { findStream } from '../log/stream.ts';
 import type { Infer } from '../protobuf/message.ts';
 import type { Database } from '../store/database.ts';
@@ -74,6 +74,8 @@ export interface FollowerReplicationOptions {
 interface LeaderSession {
   id: string;
   epoch: number;
+  /** The record with which the epoch begins. */
+  epochFirstSequence: number;
   /** The leader's monotonic clock minus ours, in ms; too small rather than too big. */
   clockOffsetMs: number;
 }
@@ -220,12 +222,26 @@ export class FollowerReplication {
       logger,
       onApplied: () => on.applied(fold),
       onGap: (sequence) => on.gap(fold, sequence),
+      isForeign: (record, sequence) => this.#isForeign(record, sequence),
       onError: (error) => {
         this.#mirrorUnusable(fold.position, error);
         on.unusable(error);
       },
     });
     return fold;
+  }
+
+  /**
+   * Whether a record stands where the leader began its epoch, and is another one: of records that this node's server had received, and not
+   * stored yet, when the logs were compared, and that the leader lost. The next hello finds the rest of them.
+   */
+  #isForeign({ entries }: LogRecord, sequence: number): boolean {
+    const session = this.#session;
+    if (sequence !== session?.epochFirstSequence) return false;
+    if (entries.some((entry) => entry.kind === 'epoch' && entry.id === session.id)) return false;
+    this.#options.logger.error({ sequence }, 'the mirror has stored records of another history');
+    this.leave();
+    return true;
   }
 
   /** Serves this fold from now on, and shows what it holds. */
@@ -414,7 +430,12 @@ export class FollowerReplication {
     this.#leaderSequence = answer.sequence;
     const clockOffsetMs = answer.clock_ms - performance.now();
     const isNew = this.#session?.id !== answer.session;
-    this.#session = { id: answer.session, epoch: answer.epoch, clockOffsetMs };
+    this.#session = {
+      id: answer.session,
+      epoch: answer.epoch,
+      epochFirstSequence: answer.epoch_first_sequence,
+      clockOffsetMs,
+    };
     this.#comparedMs = performance.now();
     if (!isNew) return;
     const { sequence } = hello.point;

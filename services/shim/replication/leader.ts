@@ -242,6 +242,7 @@ export class LeaderReplication {
       ok: true,
       session: session.epoch.id,
       epoch: session.epoch.number,
+      epoch_first_sequence: session.epoch.firstSequence,
       stream: this.#options.stream,
       common,
       copy_is_ours: copyIsOurs,

@@ -2,6 +2,7 @@ import type { JetStreamManager, NatsConnection } from 'nats';
 import type { Logger } from '../../../shared/logger.ts';
 import type { LogPosition } from '../log/group-commit.ts';
 import { readRecord } from '../log/open-log.ts';
+import type { LogRecord } from '../log/record.ts';
 import { StreamReader } from '../log/stream-reader.ts';
 import { Database } from '../store/database.ts';
 
@@ -18,6 +19,8 @@ export interface MirrorFoldOptions {
   onApplied: () => void;
   /** The mirror was away for so long that records are missing before this one; nothing more is folded here. */
   onGap: (sequence: number) => void;
+  /** Whether a record is of another history than the leader's: nothing more is folded then. */
+  isForeign: (record: LogRecord, sequence: number) => boolean;
   onError: (error: Error) => void;
 }
 
@@ -31,7 +34,7 @@ export class MirrorFold {
   #first: number;
 
   constructor(options: MirrorFoldOptions) {
-    const { stream, first, last, onApplied, onGap } = options;
+    const { stream, first, last, onApplied, onGap, isForeign } = options;
     this.#first = first;
     this.#position = { sequence: first - 1, chain: 0 };
     this.#known = first <= 1;
@@ -51,6 +54,10 @@ export class MirrorFold {
         // A mirror that lost all its records counts on from where they ended, and what comes may be far behind that.
         if (!this.#known) this.#first = sequence;
         const record = readRecord(stream, sequence, data, this.#known ? this.#position.chain : undefined);
+        if (isForeign(record, sequence)) {
+          this.stop();
+          return;
+        }
         this.database.apply(record, sequence);
         this.#position = { sequence, chain: record.chain };
         this.#known = true;

@@ -62,6 +62,8 @@ export const helloAnswerSchema = z.discriminatedUnion('ok', [
     ok: z.literal(true),
     session: z.string(),
     epoch: z.number().int().positive(),
+    /** The record with which the epoch begins. */
+    epoch_first_sequence: z.number().int().positive(),
     /** Name of the stream that holds the leader's log. */
     stream: z.string(),
     /** Up to here the follower's copy is the leader's log; what it holds beyond is of another history. */
