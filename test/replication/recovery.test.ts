@@ -186,6 +186,8 @@ test('an overlay that is torn when the power fails is merged as far as it is goo
     tearEnd(folders, overlayStream(1));
     forgetBoot(folders);
   });
+  assert.match(pair.follower.node.facts().failure ?? '', 'has lost its records');
+  assert.is(await pair.follower.get('/alone/8'), '1');
   pair.link.set(false);
   await assertEqual(pair);
   for (let i = 0; i < 9; i++) assert.is(await pair.leader.get(`/alone/${i}`), '1');

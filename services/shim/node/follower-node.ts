@@ -1,5 +1,4 @@
 import { ErrorCode, NatsError } from 'nats';
-import { UserError } from '../../../shared/lifecycle.ts';
 import { isRestricted } from '../../../shared/node.ts';
 import type { ClusterView, WriteMethod } from '../backend.ts';
 import { publishChanges } from '../change-feed.ts';
@@ -85,10 +84,10 @@ export class FollowerNode implements ShimNode {
   #merging = false;
   /** The last record that the leader's log has of this mirror, while the rest of it is to be merged. */
   #forkedAt: number | null = null;
-  /** What is served does not go on: the mirror is copied anew, or an overlay on it could not be opened. */
+  /** What is served does not go on: the mirror has other records than the leader's, or an overlay on it could not be opened. */
   #mustFold = false;
-  /** Why an overlay could not be opened of which a part is in what is served: no other one can stand on that. Null where there is none. */
-  #openFailure: Error | null = null;
+  /** A part of an overlay that could not be opened is in what is served: no overlay can stand on that. */
+  #isSpoilt = false;
   #leaseTimer: NodeJS.Timeout | undefined;
   #lastSavedMs = 0;
   #stopped = false;
@@ -119,7 +118,7 @@ export class FollowerNode implements ShimNode {
       onJoined: () => this.#joined(),
       onVisible: (from, to) => this.watches.notify(from, to),
       onForked: (common) => this.#forked(common),
-      onCopyBegun: () => {
+      onFoldEnded: () => {
         this.#mustFold = true;
       },
       beforePurge: () => this.#saveVerifiedPoint(),
@@ -138,8 +137,6 @@ export class FollowerNode implements ShimNode {
     await handOver(context);
     const mirrors = await Mirrors.find({ manager, self: pair.self.name, peer: pair.peer.name, logger });
     const node = new FollowerNode(context, mirrors);
-    // A copy that was begun must be gone over to, whatever comes of the old one.
-    node.#mustFold = mirrors.copy !== null;
     const { sequence } = await mirrors.end(mirrors.served);
     node.#lostRecords = sequence < context.verifiedPoint.reached();
     const isProven = sequence > 0 && (await node.#isVerifiedPointThere());
@@ -237,7 +234,7 @@ export class FollowerNode implements ShimNode {
       const current = state();
       enforce(this.#judge, current.state, current, { method, request, store: this.database.store });
       const writes = this.#overlay?.writes;
-      if (this.#overlay && !this.#verified) {
+      if (this.#overlay && (!this.#verified || this.#overlay.isTorn)) {
         throw permissionDenied(`twonode: ${current.state}: write refused: ${current.text}`);
       }
       // What ends a conflict belongs into the log: an overlay would merge the value, and lose the end.
@@ -354,33 +351,30 @@ export class FollowerNode implements ShimNode {
   /** What is served is frozen first: the overlay stands on it. */
   async #openOverlay(baseSequence: number, newId?: string): Promise<void> {
     this.#context.verifiedPoint.goOn();
-    if (this.#openFailure) await this.#foldBase(baseSequence, this.#openFailure);
+    if (this.#isSpoilt) await this.#foldBase(baseSequence);
     this.#replication.freeze();
     const { store } = this.database;
     const { head } = store;
     try {
       this.#overlay = await Overlay.open(this.#overlayOptions(), baseSequence, newId);
     } catch (error) {
-      if (store.head > head) this.#openFailure = error as Error;
+      this.#isSpoilt = store.head > head;
       this.#mustFold = true;
       throw error;
     }
     this.#factsChanged();
   }
 
-  /**
-   * Serves the mirror without the part of an overlay that stands on it now.
-   * @throws UserError why that could not be opened, where another try would find the same
-   */
-  async #foldBase(sequence: number, failure: Error): Promise<void> {
-    if (failure instanceof UserError) throw failure;
+  /** Serves the mirror without the part of an overlay that stands on it now. */
+  async #foldBase(sequence: number): Promise<void> {
     this.#serve(await this.#foldUpTo(sequence, { stream: this.#mirrors.served, noFurther: true }));
   }
 
   #serve(fold: MirrorFold): void {
     this.watches.replaceStore(fold.database.store);
     this.#replication.serve(fold);
-    this.#openFailure = null;
+    this.#isSpoilt = false;
+    this.#mustFold = false;
   }
 
   #overlayOptions(): OverlayOptions {
@@ -436,7 +430,8 @@ export class FollowerNode implements ShimNode {
   /** The leader has compared the logs: ours is a prefix of its own. */
   async #joined(): Promise<void> {
     // With an open overlay, the merge folds the mirror.
-    const mustServe = !this.#hasJoined || this.#mustFold;
+    // A copy that was begun must be gone over to, whatever comes of the old one.
+    const mustServe = !this.#hasJoined || this.#mustFold || this.#mirrors.copy !== null;
     if (mustServe && !this.#overlay) {
       const { leaderSequence } = this.#replication;
       await this.#serveMirror(leaderSequence, this.#mirrors.current).catch(async (error: Error) => {
@@ -449,7 +444,6 @@ export class FollowerNode implements ShimNode {
     // Not before: nothing may be written alone on a mirror that is not folded yet.
     await this.#verify();
     this.#lostRecords = false;
-    this.#mustFold = false;
     this.#saveVerifiedPoint();
     this.#factsChanged();
   }

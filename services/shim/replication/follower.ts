@@ -62,8 +62,8 @@ export interface FollowerReplicationOptions {
   onVisible: (from: number, to: number) => void;
   /** Called when the mirror holds records beyond `common` which the leader's log does not: they are to be merged. */
   onForked: (common: number) => Promise<void>;
-  /** Called when the mirror was given up, to be copied anew: what is folded of it does not go on. */
-  onCopyBegun: () => void;
+  /** Called when what is folded ends before a record of another history than the leader's. */
+  onFoldEnded: () => void;
   /** Called before the oldest part of the mirror is removed. */
   beforePurge: () => void;
   /** Called when {@link FollowerReplication.linkWorks} or {@link FollowerReplication.failure} changed. */
@@ -240,6 +240,7 @@ export class FollowerReplication {
     if (sequence !== session?.epochFirstSequence) return false;
     if (entries.some((entry) => entry.kind === 'epoch' && entry.id === session.id)) return false;
     this.#options.logger.error({ sequence }, 'the mirror has stored records of another history');
+    this.#options.onFoldEnded();
     this.leave();
     return true;
   }
@@ -423,7 +424,6 @@ export class FollowerReplication {
       // Where it cannot be begun, as on a full disk, what is wrong must still be known at the next hello.
       await mirrors.beginCopy();
       this.#unusable = null;
-      this.#options.onCopyBegun();
       throw new Error(why);
     }
     await mirrors.ensure(answer.stream);

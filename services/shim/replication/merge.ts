@@ -65,8 +65,7 @@ export interface MergeBatch {
  */
 export async function mergeBatch(context: MergeContext, batch: MergeBatch): Promise<void> {
   const { database, commit } = context;
-  // All of it is in the log already: the follower did not hear the answer.
-  if ((database.merged.get(batch.overlay) ?? 0) >= batch.revision) return commit.settled();
+  if (isMerged(database, batch)) return commit.settled();
   const decide = await context.arbiter.prepare(database.store, batch.entries);
   const entries = [...batch.entries];
   const conflicts = batch.conflicts.filter(({ id }) => !database.conflicts.get(id));
@@ -78,6 +77,16 @@ export async function mergeBatch(context: MergeContext, batch: MergeBatch): Prom
     if (batch.last && isDone()) step.end();
     await step.append();
   } while (!isDone());
+}
+
+/**
+ * All of it is in the log already: the follower did not hear the answer. What its mirror turned out to hold of another history since then
+ * is not.
+ */
+function isMerged({ merged, judged, conflicts }: Database, batch: MergeBatch): boolean {
+  if ((merged.get(batch.overlay) ?? 0) < batch.revision) return false;
+  const isJudged = ({ key, revision }: MergeEntry) => (judged.get(key)?.position ?? -1) >= revision;
+  return batch.entries.every(isJudged) && batch.conflicts.every(({ id }) => conflicts.get(id));
 }
 
 /** After a split the leader goes on above everything that either side may have used. */

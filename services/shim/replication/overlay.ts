@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { JetStreamManager, NatsConnection } from 'nats';
-import { UserError } from '../../../shared/lifecycle.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { overlayStream } from '../../../shared/nats-server/names.ts';
 import { subjects } from '../../../shared/subjects.ts';
@@ -154,7 +153,12 @@ export class Overlay {
 
   /** Why the overlay takes no writes; null while it does. */
   get failure(): string | null {
-    return this.#health?.failure ?? null;
+    return this.#log.fault ?? this.#health?.failure ?? null;
+  }
+
+  /** Records of it are lost or damaged: it takes no writes any more, and is merged as far as it is good. */
+  get isTorn(): boolean {
+    return this.#log.fault !== null;
   }
 
   /** The newest revision that was written alone. */
@@ -176,7 +180,7 @@ export class Overlay {
    * off takes none before {@link goOn}.
    * @param newId the id of a new one
    * @throws StoreFullError when there is no room for its first record
-   * @throws UserError when what is on disk is not whole, or of a newer version
+   * @throws UserError when what is on disk is of a newer version
    */
   static async open(
     options: OverlayOptions,
@@ -197,7 +201,6 @@ export class Overlay {
         touchReplayed(options.database, record, touched);
       },
     });
-    if (log.fault !== null) throw new UserError(log.fault);
     const name = { id: id || newId, baseSequence };
     const overlay = new Overlay(options, name, log, touched);
     if (id === '' || !options.mayHaveLost()) await overlay.unseal({ jumps: id === '' });
@@ -210,10 +213,11 @@ export class Overlay {
   }
 
   /**
-   * Takes writes (again).
+   * Takes writes (again), unless it is torn.
    * @param jumps it begins, or goes on, in a band that is free
    */
   async unseal({ jumps = false } = {}): Promise<void> {
+    if (this.isTorn) return;
     const { connection, database, quotaBytes, onVisible, onFenced, onWritten, logger } = this.#options;
     const health = new LogHealth({
       probe: async () => this.#commit?.appendNoOp(),
