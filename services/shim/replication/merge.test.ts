@@ -240,6 +240,17 @@ test('the same, after a restart of the leader between the two', async () => {
   assert.is(replayed().mergingOverlay, 'o');
 });
 
+test('what the mirror below an overlay turns out to hold, when that is merged already, is merged too', async () => {
+  const { merge, read, records } = setUp();
+  const entries = [change(0, 'follower')];
+  await merge(entries);
+  const { length } = records;
+  await merge(entries);
+  assert.is(records.length, length, 'only the answer was lost');
+  await merge([...entries, change(0, 'lost by the leader', { key: 'below', revision: 7 })]);
+  assert.is(read('below'), 'lost by the leader');
+});
+
 test('a conflict that is found again with a later change is one conflict', async () => {
   const { put, merge, database, replayed } = setUp();
   await put('k', 'leader');
