@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { createLink, type SwitchedLink } from '../../cli/cluster/relay/link.ts';
 import { relayTcp } from '../../cli/cluster/relay/tcp.ts';
 import { serveConflicts } from '../../services/shim/conflicts/service.ts';
-import { deleteRangeRequest, putRequest } from '../../services/shim/etcd/messages.ts';
+import { deleteRangeRequest, leaseGrantRequest, putRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import type { ConflictPolicy } from '../../services/shim/log/record.ts';
 import { FollowerNode } from '../../services/shim/node/follower-node.ts';
@@ -331,8 +331,12 @@ export class RunningNode {
     return this.until((facts) => facts.logLink === 'down');
   }
 
-  async put(key: string, value: string): Promise<void> {
-    await this.node.write('Put', Buffer.from(putRequest.encode({ key, value: Buffer.from(value) })));
+  async put(key: string, value: string, lease = 0n): Promise<void> {
+    await this.node.write('Put', Buffer.from(putRequest.encode({ key, value: Buffer.from(value), lease })));
+  }
+
+  async grantLease(id: bigint): Promise<void> {
+    await this.node.write('LeaseGrant', Buffer.from(leaseGrantRequest.encode({ ttl: 600, id })));
   }
 
   async delete(key: string): Promise<void> {

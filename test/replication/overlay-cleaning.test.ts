@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compactionRequest, leaseGrantRequest, putRequest } from '../../services/shim/etcd/messages.ts';
+import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { findLogStreams } from '../../services/shim/log/stream.ts';
 import { overlayStream } from '../../shared/nats-server/names.ts';
@@ -61,7 +61,7 @@ test('several times the quota is written alone, the shim is killed in between, a
     await leader.put(key, 'base');
   for (let i = 0; i < 20; i++) await leader.put(`/mirrored/${i}`, 'm'.repeat(50_000));
   const lease = 9n;
-  await leader.node.write('LeaseGrant', Buffer.from(leaseGrantRequest.encode({ ttl: 600, id: lease })));
+  await leader.grantLease(lease);
   await follower.follows();
   link.set(true);
   await follower.isAlone();
@@ -74,8 +74,7 @@ test('several times the quota is written alone, the shim is killed in between, a
   await follower.put('/new', 'of the follower');
   await follower.put('/new-and-gone', 'x');
   await follower.delete('/new-and-gone');
-  const leased = putRequest.encode({ key: '/leased', value: Buffer.from('dropped'), lease });
-  await follower.node.write('Put', Buffer.from(leased));
+  await follower.put('/leased', 'dropped', lease);
   await leader.put('/both', 'of the leader');
   await leader.put('/same', 'same');
   await leader.put('/theirs', 'of the leader');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JetStreamManager } from 'nats';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compactionRequest, leaseGrantRequest, putRequest } from '../../services/shim/etcd/messages.ts';
+import { compactionRequest } from '../../services/shim/etcd/messages.ts';
 import { streamManager } from '../../services/shim/log/owned-log.ts';
 import { encodeRecord, formatVersion } from '../../services/shim/log/record.ts';
 import { createLogStream, findLogStreams, giveUp } from '../../services/shim/log/stream.ts';
@@ -345,17 +345,14 @@ test('what the overlay had no room for does not count when it is merged', async 
   const connection = await servers.connect('node-b', 'services');
   const manager = await streamManager(connection);
   const lease = 17n;
-  await leader.node.write('LeaseGrant', Buffer.from(leaseGrantRequest.encode({ ttl: 600, id: lease })));
+  await leader.grantLease(lease);
   await follower.follows();
   link.set(true);
   await follower.isAlone();
   await follower.put('/room', 'acknowledged');
   const { config, state } = await manager.streams.info(overlayStream(1));
   await manager.streams.update(overlayStream(1), { max_bytes: state.bytes });
-  const leased = putRequest.encode({ key: '/room', value: Buffer.from('refused'), lease });
-  const refusal = await follower.node
-    .write('Put', Buffer.from(leased))
-    .then(String, (error: Error) => error.message);
+  const refusal = await follower.put('/room', 'refused', lease).then(String, (error: Error) => error.message);
   assert.is(refusal, 'etcdserver: mvcc: database space exceeded');
   await manager.streams.update(overlayStream(1), { max_bytes: config.max_bytes });
   link.set(false);

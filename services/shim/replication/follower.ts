@@ -223,6 +223,7 @@ export class FollowerReplication {
       onApplied: () => on.applied(fold),
       onGap: (sequence) => on.gap(fold, sequence),
       isForeign: (record, sequence) => this.#isForeign(record, sequence),
+      onForeign: (sequence) => this.#foldEnded(sequence),
       onError: (error) => {
         this.#mirrorUnusable(fold.position, error);
         on.unusable(error);
@@ -238,11 +239,13 @@ export class FollowerReplication {
   #isForeign({ entries }: LogRecord, sequence: number): boolean {
     const session = this.#session;
     if (sequence !== session?.epochFirstSequence) return false;
-    if (entries.some((entry) => entry.kind === 'epoch' && entry.id === session.id)) return false;
+    return !entries.some((entry) => entry.kind === 'epoch' && entry.id === session.id);
+  }
+
+  #foldEnded(sequence: number): void {
     this.#options.logger.error({ sequence }, 'the mirror has stored records of another history');
     this.#options.onFoldEnded();
     this.leave();
-    return true;
   }
 
   /** Serves this fold from now on, and shows what it holds. */

@@ -21,6 +21,7 @@ export interface MirrorFoldOptions {
   onGap: (sequence: number) => void;
   /** Whether a record is of another history than the leader's: nothing more is folded then. */
   isForeign: (record: LogRecord, sequence: number) => boolean;
+  onForeign: (sequence: number) => void;
   onError: (error: Error) => void;
 }
 
@@ -34,7 +35,7 @@ export class MirrorFold {
   #first: number;
 
   constructor(options: MirrorFoldOptions) {
-    const { stream, first, last, onApplied, onGap, isForeign } = options;
+    const { stream, first, last, onApplied, onGap, isForeign, onForeign } = options;
     this.#first = first;
     this.#position = { sequence: first - 1, chain: 0 };
     this.#known = first <= 1;
@@ -56,6 +57,7 @@ export class MirrorFold {
         const record = readRecord(stream, sequence, data, this.#known ? this.#position.chain : undefined);
         if (isForeign(record, sequence)) {
           this.stop();
+          onForeign(sequence);
           return;
         }
         this.database.apply(record, sequence);
